@@ -1,0 +1,96 @@
+# Binocular's commands. `make` lists them; each line behind a target is its description.
+# Nothing is needed but Python 3.11 and make: the first target that needs it makes .venv.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+UV := $(shell command -v uv)
+BIN := .venv/bin
+SETS := gateway server server-tensorflow components local
+SAMPLE ?= sample
+# Built binaries of tools that tests use live outside the tree, so that a fresh clone finds them again.
+TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/binocular/bin
+MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
+
+.PHONY: help
+help: ## List the commands
+	@echo "make COMMAND, where COMMAND is one of"
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: setup
+setup: .venv/local ## Install what Binocular needs into .venv
+
+.venv/bin/python:
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+		{ echo "Binocular needs Python 3.11; found $$("$(PYTHON)" -V 2>&1). Name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(if $(UV),uv venv -q --allow-existing --python "$(PYTHON)" .venv,"$(PYTHON)" -m venv .venv)
+
+# Every version and hash is pinned and the sets are complete, so nothing is resolved here.
+INSTALL = $(if $(UV),uv pip install -p .venv --require-hashes --no-deps -r,$(BIN)/python -m pip install --no-deps --require-hashes --disable-pip-version-check -r)
+PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q --disable-pip-version-check) --no-deps --no-build-isolation -e .
+
+.venv/local: .venv/bin/python requirements/local.txt pyproject.toml
+	$(INSTALL) requirements/local.txt
+	$(PROJECT)
+	@touch $@
+
+.venv/dev: .venv/local requirements/dev.txt
+	$(INSTALL) requirements/dev.txt
+	@touch $@
+
+.PHONY: demo
+demo: .venv/local ## Start everything and draw the sample dataset
+	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
+	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
+	@$(BIN)/binocular status
+
+.PHONY: up down status logs
+up: .venv/local ## Start every part and wait until all are ready
+	@$(BIN)/binocular up
+down: .venv/local ## Stop every part, also after a crash
+	@$(BIN)/binocular down
+status: .venv/local ## Show each part: condition, since when, restarts, address
+	@$(BIN)/binocular status
+logs: .venv/local ## Show the logs as they are written
+	@$(BIN)/binocular logs --follow
+
+.PHONY: sample
+sample: .venv/local ## Draw the sample dataset into ./sample
+	@$(BIN)/binocular sample "$(SAMPLE)"
+
+.PHONY: test test-unit
+test: .venv/dev ## Run every test
+	$(BIN)/pytest
+test-unit: .venv/dev ## Run the tests that take seconds
+	$(BIN)/pytest tests/unit
+
+.PHONY: lint format
+lint: .venv/dev ## Check format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+format: .venv/dev ## Format the code and mend what can be mended
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: docs
+docs: .venv/local ## Write the generated pages of docs/
+	@$(BIN)/binocular settings --markdown > docs/settings.md
+
+# dev holds every other set, so their versions are taken from it: an image runs what was tested.
+LOCK = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+.PHONY: lock
+lock: .venv/dev ## Renew requirements/*.txt to the newest versions that pyproject.toml allows
+	$(LOCK) --upgrade --extra dev -o requirements/dev.txt
+	@for set in $(SETS); do echo "requirements/$$set.txt"; $(LOCK) --extra $$set -c requirements/dev.txt -o requirements/$$set.txt; done
+
+.PHONY: minio
+minio: $(TOOLS)/minio ## Build a MinIO server with Go, for the store's tests
+$(TOOLS)/minio:
+	@command -v go >/dev/null || { echo "make minio needs Go, which is not on this machine"; exit 1; }
+	@echo "building MinIO $(MINIO_VERSION): a few minutes"
+	@mkdir -p "$(TOOLS)" && GOBIN="$(TOOLS)" go install github.com/minio/minio@$(MINIO_VERSION)
+
+.PHONY: clean
+clean: ## Remove .venv and caches; data in .binocular stays
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info
