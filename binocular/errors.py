@@ -1,0 +1,115 @@
+"""One base error; each class says its HTTP status, its stable code and whether a retry helps.
+
+Raise them where the fact is known; translate them once at each edge. The command line prints
+`binocular: <message>` and exits with `exit_code`; the gateway answers problem+json with `status` and `code`.
+A message names what came, what was expected and what to change. It never holds a secret.
+"""
+
+from typing import ClassVar
+
+
+class BinocularError(Exception):
+    """Anything Binocular refuses or fails to do for a reason it can name."""
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal"
+    retry: ClassVar[bool] = False
+    exit_code: ClassVar[int] = 1
+
+
+class SettingError(BinocularError):
+    """A setting has a wrong value or an unknown name. Retrying does not help; changing the setting does."""
+
+    code = "setting"
+    exit_code = 2
+
+
+class InvalidKeyError(BinocularError):
+    """An object key that some store would rename, hide or refuse. Retrying does not help."""
+
+    status = 400
+    code = "invalid_key"
+
+
+class NotFoundError(BinocularError):
+    """What was asked for is not there. Retrying helps only if somebody is about to make it."""
+
+    status = 404
+    code = "not_found"
+
+
+class ConflictError(BinocularError):
+    """Somebody else got there first. Read the present state and decide again; the same write fails again."""
+
+    status = 409
+    code = "conflict"
+
+
+class TooLargeError(BinocularError):
+    """More bytes than the reader is prepared to hold. Retrying does not help."""
+
+    status = 413
+    code = "too_large"
+
+
+class IntegrityError(BinocularError):
+    """The bytes are not the ones their checksum promised. Retrying helps where the damage was in transit."""
+
+    status = 502
+    code = "integrity"
+    retry = True
+
+
+class StoreUnavailableError(BinocularError):
+    """The object store cannot be reached or is too busy. Retrying helps."""
+
+    status = 503
+    code = "store_unavailable"
+    retry = True
+
+
+class StoreDeniedError(BinocularError):
+    """The object store rejects our credentials. Retrying does not help; changing the keys does."""
+
+    code = "store_denied"
+
+
+class StoreRefusedError(BinocularError):
+    """The object store understood the request and said no. Retrying does not help."""
+
+    status = 502
+    code = "store_refused"
+
+
+class BucketMissingError(BinocularError):
+    """The bucket named by BINOCULAR_STORE_BUCKET does not exist. Retrying does not help; creating it does."""
+
+    code = "bucket_missing"
+
+
+class StoreFullError(BinocularError):
+    """The object store has no room left. Retrying helps only after space was freed."""
+
+    status = 507
+    code = "store_full"
+
+
+class AlreadyRunningError(BinocularError):
+    """`binocular up` while it is up already. Nothing was changed."""
+
+    status = 409
+    code = "already_running"
+
+
+class PortBusyError(BinocularError):
+    """A port we need belongs to another process. Retrying helps after that process ended."""
+
+    status = 503
+    code = "port_busy"
+
+
+class ProcessError(BinocularError):
+    """A process did not start or end as it should. Its log says why."""
+
+    status = 503
+    code = "process_failed"

@@ -1,0 +1,60 @@
+"""Structured logging: one event a line, as text for a person or as JSON for a machine.
+
+    log = logging.getLogger(__name__)
+    log.info("part ready", extra={"part": "store", "seconds": 1.2})
+
+What is in `extra` becomes fields of the line. Never put a secret or image bytes there.
+"""
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import TextIO
+
+from binocular.settings import Settings
+
+_STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+
+
+def configure(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send this process's events to `stream` (standard error), as the settings say."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+
+
+def _when(record: logging.LogRecord) -> str:
+    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+
+def _fields(record: logging.LogRecord) -> dict[str, object]:
+    return {key: value for key, value in record.__dict__.items() if key not in _STANDARD}
+
+
+class JsonLines(logging.Formatter):
+    """`{"time": …, "level": …, "event": …, …}`; a traceback is one field."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the event as one line of JSON."""
+        event: dict[str, object] = {
+            "time": _when(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info:
+            event["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(event, default=str, ensure_ascii=False)
+
+
+class TextLines(logging.Formatter):
+    """`time LEVEL event key=value …`; a traceback follows on lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write the event as one line of text."""
+        fields = "".join(f" {key}={value!s}" for key, value in _fields(record).items())
+        # A line break inside a value must not fake an event of its own.
+        line = f"{_when(record)} {record.levelname:<7} {record.getMessage()}{fields}".replace("\n", "\\n")
+        return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")

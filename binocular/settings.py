@@ -1,0 +1,235 @@
+"""Every setting, once: its name, type, default and meaning.
+
+    settings = load()            # environment, then .env, then binocular.toml, then the defaults
+    settings.store_port          # 9000
+    settings.origin("store_port")  # "default"
+
+`Settings(store_port=9100)` reads nothing from outside and is what tests use. The environment variable of
+a setting is its name in capitals behind `BINOCULAR_`; in `binocular.toml` it is the name as written here.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, FilePath, PrivateAttr, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from binocular.errors import SettingError
+
+PREFIX = "BINOCULAR_"
+DOTENV = Path(".env")
+TOML = Path("binocular.toml")
+# The embedded store also listens on its last port + 10000, which must stay below 65536.
+HIGHEST_STORE_PORT = 55_000
+
+
+@dataclass(frozen=True)
+class Accepts:
+    """What a setting accepts, in words, where its type and limits do not say it."""
+
+    text: str
+
+
+def _store_url(value: str) -> str:
+    """Take '' or scheme://host[:port] with nothing behind it: no path, no credentials."""
+    if not value:
+        return value
+    parts = urlsplit(value)
+    plain = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+        raise ValueError(value)
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _bucket(value: str) -> str:
+    """Take what every S3 takes as the name of a bucket."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
+        raise ValueError(value)
+    return value
+
+
+def _absolute(path: Path) -> Path:
+    """Fix a path to today's working directory, so that processes started elsewhere mean the same one."""
+    return path.expanduser().absolute()
+
+
+class Settings(BaseSettings):
+    """The settings of every part; a frozen value."""
+
+    # An empty variable counts as not set: that is how compose files and CI pass on what nobody gave.
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=True,
+        use_attribute_docstrings=True,
+    )
+    _origins: dict[str, str] = PrivateAttr(default_factory=dict)
+
+    home: Annotated[Path, AfterValidator(_absolute)] = Path(".binocular")
+    """Folder of everything that lives on this machine: data, logs, credentials."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe event that is logged."""
+
+    log_format: Literal["text", "json"] = "text"
+    """One event a line, for a person or for a machine."""
+
+    store_url: Annotated[str, AfterValidator(_store_url), Accepts("http(s)://host:port, or nothing")] = ""
+    """S3 endpoint (a MinIO, Kubeflow's store, S3), for example `https://minio.example.com`.
+    Empty: the embedded store of this machine."""
+
+    store_access_key: SecretStr = SecretStr("")
+    """Access key at `BINOCULAR_STORE_URL`. The embedded store makes its own."""
+
+    store_secret_key: SecretStr = SecretStr("")
+    """Secret key at `BINOCULAR_STORE_URL`. The embedded store makes its own."""
+
+    store_bucket: Annotated[str, AfterValidator(_bucket), Accepts("3 to 63 of a-z, 0-9, '.' and '-'")] = (
+        "binocular"
+    )
+    """Bucket that holds datasets, models and artifacts."""
+
+    store_region: str = Field("us-east-1", min_length=1)
+    """Region that requests are signed for."""
+
+    store_ca_file: FilePath | None = None
+    """PEM file of the authority that signed the endpoint's certificate, where the system does not know it."""
+
+    store_timeout_s: float = Field(10, gt=0, le=600)
+    """Longest silence of the store within one request, in seconds."""
+
+    store_deadline_s: float = Field(30, gt=0, le=3600)
+    """Longest time without progress before an operation on the store gives up, retries included, in seconds."""
+
+    store_parallel: int = Field(8, ge=1, le=64)
+    """Files, or parts of a file, moved to and from the store at once."""
+
+    store_port: int = Field(9000, ge=1024, le=HIGHEST_STORE_PORT)
+    """S3 port of the embedded store; it also takes the next four, and each of the five + 10000."""
+
+    store_memory_mb: int = Field(384, ge=128, le=65536)
+    """Memory that the embedded store aims to stay below, in MB."""
+
+    minio_binary: FilePath | None = None
+    """A `minio` server, for the object store's integration tests to run against as well.
+    Empty: `minio` on PATH, or the one that `make minio` built."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take only what the caller hands over: `load` is the one place that reads the outside."""
+        return (init_settings,)
+
+    def origin(self, name: str) -> str:
+        """Where the value of a setting came from: "environment", a file's name, or "default"."""
+        return self._origins.get(name, "default")
+
+    def shown(self, name: str) -> str:
+        """The value as text for people; a secret is masked."""
+        value = getattr(self, name)
+        if isinstance(value, SecretStr):
+            return "********" if value.get_secret_value() else ""
+        return "" if value is None else str(value)
+
+
+def variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return PREFIX + name.upper()
+
+
+def load(folder: Path = Path()) -> Settings:
+    """Read the environment and the folder's files; SettingError has one line for each wrong value."""
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for origin, found in _sources(folder):  # the strongest first
+        for name in found:
+            if name not in Settings.model_fields:
+                raise SettingError(f"{folder / origin}: {_unknown(name, Settings.model_fields)}")
+        origins.update({name: origin for name in found if name not in values})
+        values = {**found, **values}
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        raise SettingError("\n".join(_explain(error, values, origins))) from None
+    settings._origins.update(origins)  # noqa: SLF001 - set once, here, before anybody sees the object
+    return settings
+
+
+def unknown_variables() -> list[str]:
+    """Environment variables with our prefix that name no setting, each with the nearest that does.
+
+    They are reported and not refused: Kubernetes injects such names for a Service called `binocular-…`.
+    """
+    known = [variable(name) for name in Settings.model_fields]
+    return [_unknown(key, known) for key in sorted(os.environ) if key.startswith(PREFIX) and key not in known]
+
+
+def _sources(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each source with what it sets, the strongest first."""
+    yield "environment", EnvSettingsSource(Settings)()
+    yield str(DOTENV), DotEnvSettingsSource(Settings, env_file=folder / DOTENV)()
+    try:
+        yield str(TOML), TomlConfigSettingsSource(Settings, toml_file=folder / TOML)()
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{folder / TOML}: not valid TOML: {error}") from None
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    """Say that a name is no setting, and which it may have meant."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _explain(error: ValidationError, values: Mapping[str, Any], origins: Mapping[str, str]) -> Iterator[str]:
+    """One line a wrong value: the variable, what came and from where, what was expected."""
+    for problem in error.errors():
+        name = str(problem["loc"][0])
+        field = Settings.model_fields[name]
+        came = "********" if field.annotation is SecretStr else repr(values.get(name))
+        yield f"{variable(name)}: got {came} (from {origins.get(name, 'default')}), expected {expected(field)}"
+
+
+def expected(field: FieldInfo) -> str:
+    """What a setting accepts, in words."""
+    kinds = [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
+    if all(isinstance(kind, str) for kind in kinds):
+        return "one of " + ", ".join(map(str, kinds))
+    for rule in field.metadata:
+        if isinstance(rule, Accepts):
+            return rule.text
+    limits = [(word, getattr(rule, name, None)) for name, word in _LIMITS.items() for rule in field.metadata]
+    return " ".join([_WORDS[kinds[0]], *(f"{word} {limit:g}" for word, limit in limits if limit is not None)])
+
+
+_WORDS = {
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+    FilePath: "the path of a file that exists",
+    SecretStr: "text",
+}
+_LIMITS = {"gt": "above", "ge": "from", "le": "to"}
