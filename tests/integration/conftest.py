@@ -1,0 +1,33 @@
+"""What integration tests share: running object stores, and a bucket of its own for each test."""
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from binocular.store import Store
+from tests.servers import MinIO, SeaweedFS, StoreServer, find_minio
+
+
+@pytest.fixture(scope="session", params=["seaweedfs", "minio"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+    """A running object store; each test that uses it runs against every kind."""
+    folder = tmp_path_factory.mktemp(request.param)
+    server = SeaweedFS(folder) if request.param == "seaweedfs" else MinIO(folder, find_minio())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def bucket() -> str:
+    """The name of a bucket that no other test uses."""
+    return f"test-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def store(server: StoreServer, bucket: str) -> Store:
+    """A store with an empty bucket."""
+    store = server.store(store_bucket=bucket)
+    store.ensure_bucket()
+    return store
