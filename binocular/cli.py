@@ -1,0 +1,152 @@
+"""The `binocular` command. Each verb is one function; an error of ours becomes one line and an exit code."""
+
+import logging
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import psutil
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from binocular import follow, logs, sample, settings_page, stack
+from binocular.errors import BinocularError
+from binocular.settings import Settings, load, unknown_variables
+from binocular.supervisor import PartState
+
+EXIT_NOT_RUNNING = 3
+COLOURS = {"ready": "green", "failed": "red", "not answering": "red", "restarting": "yellow"}
+
+console = Console(highlight=False, soft_wrap=True)
+log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run the command line; the only place where an error becomes an exit code."""
+    try:
+        cli(standalone_mode=False)
+    except BinocularError as error:
+        click.echo(f"binocular: {error}", err=True)
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("binocular: interrupted", err=True)
+        sys.exit(130)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="binocular")
+@click.pass_context
+def cli(context: click.Context) -> None:
+    """Folders of labelled photos in, a classifier that people can trust in production out."""
+    context.obj = load()
+    logs.configure(context.obj)
+    for name in unknown_variables():
+        log.warning("ignored: %s", name)
+
+
+@cli.command()
+@click.pass_obj
+def up(settings: Settings) -> None:
+    """Start every part and wait until all are ready."""
+    started = time.monotonic()
+    console.print("starting Binocular …")
+    for part in stack.up(settings):
+        console.print(f"  [green]ready[/green] {part.name} after {time.monotonic() - started:.1f} s: {part.url}")
+    console.print("running; `binocular status` shows how it is, `binocular down` stops it")
+
+
+@cli.command()
+@click.pass_obj
+def down(settings: Settings) -> None:
+    """Stop every part, also after a crash."""
+    console.print("stopped" if stack.down(settings) else "nothing was running")
+
+
+@cli.command()
+@click.pass_obj
+def status(settings: Settings) -> None:
+    """Show each part: condition, since when, restarts, memory, address. Exit code 0 if all are ready."""
+    running, parts = stack.status(settings)
+    if not running:
+        left = (
+            " after its supervisor ended; `binocular down` cleans up, `binocular up` starts afresh"
+            if parts
+            else ""
+        )
+        console.print(f"not running{left}")
+        sys.exit(EXIT_NOT_RUNNING)
+    table = Table("part", "condition", "since", "restarts", "memory", "pid", "address", box=None, pad_edge=False)
+    for part in parts:
+        table.add_row(*_row(part))
+    console.print(table)
+    for part in parts:
+        if part.reason:
+            console.print(f"{part.name}: {part.reason}; its log: {part.log}", style="yellow", markup=False)
+    if any(part.condition != "ready" for part in parts):
+        sys.exit(EXIT_NOT_RUNNING)
+
+
+def _row(part: PartState) -> list[str | Text]:
+    since = str(timedelta(seconds=round(time.time() - part.since)))
+    try:
+        memory = f"{psutil.Process(part.pid).memory_info().rss / 2**20:.0f} MB" if part.pid else ""
+    except psutil.Error:
+        memory = ""
+    condition = Text(part.condition, style=COLOURS.get(part.condition, ""))
+    return [part.name, condition, since, str(part.restarts), memory, str(part.pid or ""), part.url]
+
+
+@cli.command("logs")
+@click.argument("names", nargs=-1, metavar="[PART]...")
+@click.option("-n", "--lines", default=20, show_default=True, help="Lines to begin with, of each part.")
+@click.option("-f", "--follow", "following", is_flag=True, help="Go on as lines are written.")
+@click.pass_obj
+def show_logs(settings: Settings, names: tuple[str, ...], lines: int, following: bool) -> None:
+    """Show the end of the logs of all parts, or of those named."""
+    for name, line in follow.lines(settings, names, lines, following=following):
+        click.echo(f"{name:<10} {line}")
+
+
+@cli.command("settings")
+@click.option("--markdown", is_flag=True, help="The reference page, without this machine's values.")
+@click.pass_obj
+def show_settings(settings: Settings, markdown: bool) -> None:
+    """Show every setting, its value and where it came from. Secrets are masked."""
+    if markdown:
+        click.echo(settings_page.render(), nl=False)
+        return
+    table = Table("setting", "value", "from", box=None, pad_edge=False)
+    for name in Settings.model_fields:
+        origin = settings.origin(name)
+        table.add_row(name, settings.shown(name), origin, style="" if origin == "default" else "bold")
+    console.print(table)
+
+
+@cli.command("sample")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--images", default=sample.IMAGES, show_default=True, help="Images in each class.")
+@click.option("--size", default=sample.SIZE, show_default=True, help="Width and height in pixels.")
+@click.option("--seed", default=0, show_default=True, help="Another seed draws other images.")
+@click.option("--split", is_flag=True, help="Lay it out as train/<class> and test/<class>.")
+@click.option(
+    "--plant",
+    multiple=True,
+    type=click.Choice(sample.FAULTS),
+    help="A known fault to plant; may be repeated.",
+)
+def make_sample(
+    folder: Path, images: int, size: int, seed: int, split: bool, plant: tuple[sample.Fault, ...]
+) -> None:
+    """Draw the bundled sample, six classes of waste, into FOLDER."""
+    spec = sample.Spec(images=images, size=size, seed=seed, split=split, plant=plant)
+    with click.progressbar(length=spec.total, label="drawing", file=sys.stderr) as bar:
+        planted = sample.write(folder, spec, lambda: bar.update(1))
+    for fault in planted:
+        console.print(f"planted {fault.fault}: {', '.join(fault.files)}", markup=False)
+    console.print(f"{spec.total} images in {len(sample.CLASSES)} classes: {folder}")

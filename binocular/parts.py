@@ -1,0 +1,48 @@
+"""The processes that make up Binocular on one machine. A part that comes later joins by an entry in `parts`."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from binocular import embedded
+from binocular.settings import Settings, variable
+from binocular.store import connect
+
+# A readiness probe must answer fast: it is asked again and again.
+PROBE_S = 1.0
+
+
+@dataclass(frozen=True)
+class Part:
+    """One supervised process."""
+
+    name: str
+    command: list[str]
+    folder: Path  # its working directory
+    ports: list[int]
+    port_setting: str  # what to change where a port is taken
+    url: str
+    ready: Callable[[], object]  # raises a BinocularError until the part does its work
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def parts(settings: Settings) -> list[Part]:
+    """Every part that the settings ask for, in the order of their start: each needs only those before it."""
+    return [*([] if settings.store_url else [_store(settings)])]
+
+
+def _store(settings: Settings) -> Part:
+    """The embedded object store; ready once it lets us in and has our bucket."""
+    probe = settings.model_copy(update={"store_timeout_s": PROBE_S, "store_deadline_s": PROBE_S})
+    data = embedded.folder(settings) / "data"
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Part(
+        name="store",
+        command=embedded.command(settings),
+        folder=data.parent,
+        ports=embedded.ports(settings),
+        port_setting=variable("store_port"),
+        url=embedded.url(settings),
+        ready=connect(probe).ensure_bucket,
+        environment=embedded.environment(settings),
+    )

@@ -1,0 +1,323 @@
+"""The process that keeps the parts of one machine running: `python -m binocular.supervisor`.
+
+It starts the parts in order, each when those before it are ready, restarts one that ends, with growing
+pauses, and stops all of them in reverse order when it is told to. What it knows is in `state.json`, written
+whole; that it lives is told by its lock, which the kernel releases however it dies.
+"""
+
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Literal
+
+from binocular import logs, processes
+from binocular.errors import BinocularError, PortBusyError, ProcessError
+from binocular.parts import Part, parts
+from binocular.settings import Settings, load
+
+LOCK = "lock"
+STATE = "state.json"
+TICK_S = 0.1
+PROBE_EVERY_S = 2.0
+START_WITHIN_S = 60.0
+START_ATTEMPTS = 3
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 30.0
+STABLE_S = 60.0
+STOP_WITHIN_S = 15.0
+LONGEST_LOG_BYTES = 10 << 20
+LOCK_ATTEMPTS = 5
+EXIT_LOCKED = 4
+
+Condition = Literal["waiting", "starting", "ready", "not answering", "restarting", "failed", "stopped"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class PartState:
+    """What is known about a part, as `state.json` shows it."""
+
+    name: str
+    url: str
+    log: str
+    condition: Condition = "waiting"
+    pid: int | None = None
+    since: float = 0.0  # when the condition began, in seconds since the epoch
+    restarts: int = 0
+    reason: str = ""  # why it is not ready, for a person
+
+
+@dataclass
+class State:
+    """What is known about the stack."""
+
+    pid: int
+    parts: list[PartState]
+    error: str = ""
+
+
+def run_folder(settings: Settings) -> Path:
+    """Where lock and state are."""
+    return settings.home / "run"
+
+
+def log_folder(settings: Settings) -> Path:
+    """Where each part writes `<name>.log`."""
+    return settings.home / "logs"
+
+
+def read_state(settings: Settings) -> State | None:
+    """The last state written, by a supervisor that may be gone."""
+    try:
+        raw = json.loads((run_folder(settings) / STATE).read_text())
+        return State(raw["pid"], [PartState(**part) for part in raw["parts"]], raw["error"])
+    except FileNotFoundError:
+        return None
+    except (ValueError, LookupError, TypeError):
+        return None  # written by another release; the lock and the process table still tell the truth
+
+
+def is_locked(settings: Settings) -> bool:
+    """Whether a supervisor lives."""
+    with contextlib.suppress(FileNotFoundError), (run_folder(settings) / LOCK).open("rb") as file:
+        return not _try_lock(file)
+    return False
+
+
+def lock_owner(settings: Settings) -> int | None:
+    """The pid of the living supervisor."""
+    if not is_locked(settings):
+        return None
+    text = (run_folder(settings) / LOCK).read_text()
+    return int(text) if text.strip().isdigit() else None
+
+
+def _try_lock(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+class Runner:
+    """One part: its process, its condition, and when to try again."""
+
+    def __init__(self, part: Part, settings: Settings) -> None:
+        self.part = part
+        self.home = settings.home
+        self.log_path = log_folder(settings) / f"{part.name}.log"
+        self.state = PartState(part.name, part.url, str(self.log_path), since=time.time())
+        self._process: subprocess.Popen[bytes] | None = None
+        self._was_ready = False
+        self._failures = 0
+        self._act_at = 0.0  # monotonic: when to start again, or to probe next
+        self._started = 0.0
+
+    def tick(self, *, may_start: bool) -> None:
+        """Move on by one step."""
+        now = time.monotonic()
+        if self._process is None:
+            if may_start and self.state.condition != "failed" and now >= self._act_at:
+                self._start(now)
+        elif self._process.poll() is not None:
+            self._ended(now, self._process.returncode)
+        elif now >= self._act_at:
+            self._probe(now)
+
+    def _start(self, now: float) -> None:
+        self._limit_log()
+        environment = {
+            **os.environ,
+            **self.part.environment,
+            **processes.mark(self.home),
+            "BINOCULAR_HOME": str(self.home),
+        }
+        with self.log_path.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.part.command,
+                cwd=self.part.folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self._started = self._act_at = now
+        self._set("starting", pid=self._process.pid)
+
+    def _probe(self, now: float) -> None:
+        self._limit_log()
+        try:
+            self.part.ready()
+        except BinocularError as error:
+            self._act_at = now + (PROBE_EVERY_S if self._was_ready else TICK_S)
+            if self._was_ready:
+                self._set("not answering", str(error))
+            elif now - self._started > START_WITHIN_S:
+                self.stop()
+                self._set("failed", f"not ready after {START_WITHIN_S:.0f} s: {error}")
+            return
+        self._was_ready = True
+        self._act_at = now + PROBE_EVERY_S
+        self._set("ready")
+        if now - self._started > STABLE_S:
+            self._failures = 0
+
+    def _ended(self, now: float, code: int) -> None:
+        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        if self._process is not None:  # its children must not keep its ports
+            processes.signal_group(self._process.pid, signal.SIGKILL)
+        self._process = None
+        self._failures += 1
+        if not self._was_ready and self._failures >= START_ATTEMPTS:
+            self._set("failed", f"{reason}, {self._failures} times")
+            return
+        self._act_at = now + min(FIRST_PAUSE_S * 2 ** (self._failures - 1), LONGEST_PAUSE_S)
+        self.state.restarts += 1
+        self._set("restarting", reason)
+
+    def stop(self) -> None:
+        """End the process and all that it started."""
+        if self._process is not None:
+            processes.signal_group(self._process.pid, signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(STOP_WITHIN_S)
+            processes.signal_group(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+            self._process = None
+        self._set("stopped")
+
+    def _set(self, condition: Condition, reason: str = "", pid: int | None = None) -> None:
+        if condition != self.state.condition:
+            self.state.since = time.time()
+            level = logging.WARNING if reason else logging.INFO
+            log.log(
+                level,
+                "part %s",
+                condition,
+                extra={"part": self.part.name, **({"reason": reason} if reason else {})},
+            )
+        self.state.condition, self.state.reason = condition, reason
+        self.state.pid = self._process.pid if self._process else pid
+
+    def _limit_log(self) -> None:
+        """Keep one older log; the process goes on appending to the same file."""
+        with contextlib.suppress(FileNotFoundError):
+            if self.log_path.stat().st_size > LONGEST_LOG_BYTES:
+                shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
+                os.truncate(self.log_path, 0)
+
+
+class Supervisor:
+    """All parts, and the file that tells about them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.runners = [Runner(part, settings) for part in parts(settings)]
+        self._stopping = False
+        self._written = ""
+
+    def run(self) -> None:
+        """Keep the parts running until a signal says stop."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        try:
+            self._clear_the_way()
+            while not self._stopping:
+                self._tick()
+                time.sleep(TICK_S)
+        except BinocularError as error:
+            self._write(str(error))
+            raise
+        finally:
+            for runner in reversed(self.runners):
+                runner.stop()
+            processes.stop(processes.ours(self.settings.home), STOP_WITHIN_S)
+        self._write()
+
+    def _on_signal(self, *_: object) -> None:
+        self._stopping = True
+
+    def _clear_the_way(self) -> None:
+        """End what an earlier supervisor left behind, and name whoever else holds a port."""
+        if left := processes.ours(self.settings.home):
+            log.warning("ending processes an earlier supervisor left", extra={"pids": [p.pid for p in left]})
+            processes.stop(left, STOP_WITHIN_S)
+        for runner in self.runners:
+            for port in runner.part.ports:
+                if not processes.is_free(port):
+                    part = runner.part
+                    raise PortBusyError(
+                        f"port {port}, which {part.name} needs, is held by {processes.holder(port)}; "
+                        f"end it, or set {part.port_setting}"
+                    )
+
+    def _tick(self) -> None:
+        may_start = True
+        for runner in self.runners:
+            runner.tick(may_start=may_start)
+            may_start = may_start and runner.state.condition == "ready"
+            if runner.state.condition == "failed":
+                raise ProcessError(
+                    f"{runner.part.name} did not start ({runner.state.reason}); its log: {runner.log_path}"
+                )
+        self._write()
+
+    def _write(self, error: str = "") -> None:
+        state = State(os.getpid(), [runner.state for runner in self.runners], error)
+        text = json.dumps(asdict(state), indent=1)
+        if text == self._written:
+            return
+        draft = run_folder(self.settings) / f".{STATE}"
+        draft.write_text(text)
+        draft.replace(run_folder(self.settings) / STATE)
+        self._written = text
+
+
+@contextlib.contextmanager
+def _lock(settings: Settings) -> Iterator[bool]:
+    """Be the one supervisor of this home, for as long as the block runs."""
+    with (run_folder(settings) / LOCK).open("a+b") as file:
+        # Somebody who only looks (`is_locked`) holds the lock for an instant: one refusal proves nothing.
+        for _ in range(LOCK_ATTEMPTS):
+            if _try_lock(file):
+                break
+            time.sleep(TICK_S)
+        else:
+            yield False
+            return
+        file.truncate(0)
+        file.write(str(os.getpid()).encode())
+        file.flush()
+        yield True
+
+
+def main() -> int:
+    """Supervise until told to stop; the exit code says how it went."""
+    settings = load()
+    logs.configure(settings)
+    with _lock(settings) as mine:
+        if not mine:
+            return EXIT_LOCKED
+        try:
+            Supervisor(settings).run()
+        except BinocularError as error:
+            log.error("supervisor gave up", extra={"reason": str(error)})  # noqa: TRY400 - a reason, not a defect
+            return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
