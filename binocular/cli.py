@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from binocular import follow, logs, sample, settings_page, stack
+from binocular import follow, logs, settings_page, stack
 from binocular.errors import BinocularError
+from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
 from binocular.supervisor import PartState
 
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the command line; the only place where an error becomes an exit code."""
     try:
-        cli(standalone_mode=False)
+        cli(prog_name="binocular", standalone_mode=False)
     except BinocularError as error:
         click.echo(f"binocular: {error}", err=True)
         sys.exit(error.exit_code)
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="binocular")
+@click.version_option(package_name="binocular", message="%(prog)s %(version)s")
 @click.pass_context
 def cli(context: click.Context) -> None:
     """Folders of labelled photos in, a classifier that people can trust in production out."""
@@ -55,7 +56,6 @@ def cli(context: click.Context) -> None:
 def up(settings: Settings) -> None:
     """Start every part and wait until all are ready."""
     started = time.monotonic()
-    console.print("starting Binocular …")
     for part in stack.up(settings):
         console.print(f"  [green]ready[/green] {part.name} after {time.monotonic() - started:.1f} s: {part.url}")
     console.print("running; `binocular status` shows how it is, `binocular down` stops it")
@@ -130,23 +130,25 @@ def show_settings(settings: Settings, markdown: bool) -> None:
 
 @cli.command("sample")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--images", default=sample.IMAGES, show_default=True, help="Images in each class.")
-@click.option("--size", default=sample.SIZE, show_default=True, help="Width and height in pixels.")
+@click.option("--images", default=spec.IMAGES, show_default=True, help="Images in each class.")
+@click.option("--size", default=spec.SIZE, show_default=True, help="Width and height in pixels.")
 @click.option("--seed", default=0, show_default=True, help="Another seed draws other images.")
 @click.option("--split", is_flag=True, help="Lay it out as train/<class> and test/<class>.")
 @click.option(
     "--plant",
     multiple=True,
-    type=click.Choice(sample.FAULTS),
+    type=click.Choice(spec.FAULTS),
     help="A known fault to plant; may be repeated.",
 )
 def make_sample(
-    folder: Path, images: int, size: int, seed: int, split: bool, plant: tuple[sample.Fault, ...]
+    folder: Path, images: int, size: int, seed: int, split: bool, plant: tuple[spec.Fault, ...]
 ) -> None:
     """Draw the bundled sample, six classes of waste, into FOLDER."""
-    spec = sample.Spec(images=images, size=size, seed=seed, split=split, plant=plant)
-    with click.progressbar(length=spec.total, label="drawing", file=sys.stderr) as bar:
-        planted = sample.write(folder, spec, lambda: bar.update(1))
+    from binocular.sample.drawing import write  # noqa: PLC0415 - numpy and Pillow, which no other verb needs
+
+    wanted = spec.Spec(images=images, size=size, seed=seed, split=split, plant=plant)
+    with click.progressbar(length=wanted.total, label="drawing", file=sys.stderr) as bar:
+        planted = write(folder, wanted, lambda: bar.update(1))
     for fault in planted:
         console.print(f"planted {fault.fault}: {', '.join(fault.files)}", markup=False)
-    console.print(f"{spec.total} images in {len(sample.CLASSES)} classes: {folder}")
+    console.print(f"{wanted.total} images in {len(spec.CLASSES)} classes: {folder}")

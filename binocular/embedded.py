@@ -93,6 +93,7 @@ def command(settings: Settings) -> list[str]:
         "-s3.allowDeleteBucketNotEmpty=false",
         "-s3.autoCreateBucket=false",
         "-master.telemetry=false",
+        "-volume.preStopSeconds=0",  # nobody has to be told before it stops
     ]
 
 

@@ -36,6 +36,8 @@ DOTENV = Path(".env")
 TOML = Path("binocular.toml")
 # The embedded store also listens on its last port + 10000, which must stay below 65536.
 HIGHEST_STORE_PORT = 55_000
+# How alike two names must be for one to be a slip of the other (difflib's ratio).
+ALIKE = 0.8
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def _store_url(value: str) -> str:
         return value
     parts = urlsplit(value)
     plain = parts.path in {"", "/"} and not (parts.query or parts.fragment or parts.username)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not plain:
         raise ValueError(value)
     return f"{parts.scheme}://{parts.netloc}"
 
@@ -184,13 +186,18 @@ def unknown_variables() -> list[str]:
     They are reported and not refused: Kubernetes injects such names for a Service called `binocular-…`.
     """
     known = [variable(name) for name in Settings.model_fields]
-    return [_unknown(key, known) for key in sorted(os.environ) if key.startswith(PREFIX) and key not in known]
+    wrong = sorted(key for key in os.environ if key.startswith(PREFIX) and key not in known)
+    return [_unknown(key, known) for key in wrong]
 
 
 def _sources(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each source with what it sets, the strongest first."""
     yield "environment", EnvSettingsSource(Settings)()
-    yield str(DOTENV), DotEnvSettingsSource(Settings, env_file=folder / DOTENV)()
+    dotenv = DotEnvSettingsSource(Settings, env_file=folder / DOTENV)
+    ours = {name.removeprefix(PREFIX.lower()) for name in dotenv.env_vars if name.startswith(PREFIX.lower())}
+    found = dotenv()
+    # It may hold other programs' variables; an empty one of ours is not in `found`, a misspelt one is not a field.
+    yield str(DOTENV), {n: found.get(n) for n in ours if n in found or n not in Settings.model_fields}
     try:
         yield str(TOML), TomlConfigSettingsSource(Settings, toml_file=folder / TOML)()
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -199,7 +206,7 @@ def _sources(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _unknown(name: str, known: Iterable[str]) -> str:
     """Say that a name is no setting, and which it may have meant."""
-    near = difflib.get_close_matches(name, list(known), n=1)
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=ALIKE)
     return f"{name} is not a setting" + (f"; did you mean {near[0]}?" if near else "")
 
 

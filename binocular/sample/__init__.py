@@ -1,82 +1,10 @@
 """The bundled sample: six classes of waste, drawn the same for the same seed on every machine.
 
+    from binocular.sample.drawing import write
+    from binocular.sample.spec import Spec
+
     write(Path("sample"), Spec())
 
 Photo-like enough to be worth training on: shape, texture and gloss tell the classes apart, while colour,
 place, size, light and background do not. Known faults can be planted for whoever looks for faults.
 """
-
-import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
-
-from binocular.errors import ConflictError
-from binocular.parallel import in_parallel
-from binocular.sample import faults
-from binocular.sample.faults import FAULTS, Fault, Planted
-from binocular.sample.objects import DRAWERS
-from binocular.sample.scene import photograph
-
-__all__ = ["CLASSES", "FAULTS", "IMAGES", "SIZE", "Fault", "Planted", "Spec", "write"]
-
-CLASSES = tuple(DRAWERS)
-IMAGES = 100
-SIZE = 160
-# One in five goes to the test side of a published split.
-TEST_EVERY = 5
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What to draw."""
-
-    images: int = IMAGES  # in each class
-    size: int = SIZE
-    seed: int = 0
-    split: bool = False  # lay it out as train/<class> and test/<class>
-    plant: tuple[Fault, ...] = ()
-
-    @property
-    def total(self) -> int:
-        """How many images are drawn, planted ones aside."""
-        return self.images * len(CLASSES)
-
-
-def write(folder: Path, spec: Spec, on_image: Callable[[], None] = lambda: None) -> list[Planted]:
-    """Draw the sample into a folder that appears only when it is complete; the faults that were planted."""
-    if folder.exists():
-        raise ConflictError(f"{folder} exists; name another folder or delete it first")
-    draft = folder.with_name(f".{folder.name}.drawing")
-    shutil.rmtree(draft, ignore_errors=True)
-
-    def draw(item: tuple[str, int]) -> None:
-        label, number = item
-        path = draft / relative_path(label, number, split=spec.split)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(render(label, number, spec.size, spec.seed))
-
-    items = ((label, number) for label in CLASSES for number in range(spec.images))
-    try:
-        for _ in in_parallel(os.cpu_count() or 1, draw, items):
-            on_image()
-        planted = faults.plant(draft, spec.plant)
-        draft.rename(folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    return planted
-
-
-def relative_path(label: str, number: int, *, split: bool) -> Path:
-    """Where an image of the sample lies."""
-    side = ("test" if number % TEST_EVERY == 0 else "train") if split else ""
-    return Path(side, label, f"{label}-{number:04}.jpg")
-
-
-def render(label: str, number: int, size: int, seed: int) -> bytes:
-    """One image of the sample, as a JPEG file."""
-    rng = np.random.default_rng([seed, CLASSES.index(label), number])
-    return photograph(DRAWERS[label](rng), size, rng)

@@ -5,14 +5,12 @@ import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
 
 from PIL import Image
 
 from binocular.errors import ConflictError
+from binocular.sample.spec import FAULTS, Fault
 
-Fault = Literal["corrupt", "duplicate", "near-duplicate", "conflict", "leakage"]
-FAULTS: tuple[Fault, ...] = get_args(Fault)
 # Each fault takes images of its own, so that no file has two: a stride past what the one before used.
 PER_FAULT = 3
 LOW_QUALITY = 45
@@ -43,7 +41,7 @@ def _sources(folder: Path, place: int) -> list[Path]:
     classes = sorted(path for path in side.iterdir() if path.is_dir())
     picked = []
     for number in range(PER_FAULT):
-        images = sorted(classes[(place + number) % len(classes)].glob("*.jpg"))
+        images = sorted(classes[(place + number) % len(classes)].glob(f"*-{'[0-9]' * 4}.jpg"))
         if len(images) <= place:
             raise ConflictError(
                 f"too few images to plant faults in: draw at least {2 * len(FAULTS)} in each class"

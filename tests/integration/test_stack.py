@@ -1,0 +1,295 @@
+"""`binocular up`, `status`, `logs` and `down` as a person runs them: whatever is killed, nothing stays behind."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+
+from binocular import embedded, processes
+from binocular.settings import Settings
+from binocular.store import Store, connect
+from binocular.supervisor import lock_owner, read_state
+from tests.servers import free_port, free_store_port, wait_until
+
+
+class Machine:
+    """A home of its own, on ports of its own, and the command line in front of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.settings = Settings(home=folder / ".binocular", store_port=free_store_port())
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("BINOCULAR_")},
+            "BINOCULAR_STORE_PORT": str(self.settings.store_port),
+        }
+
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Begin a `binocular` command."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "binocular", *arguments],
+            cwd=self.folder,
+            env={**self.environment, **variables},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Run a `binocular` command: exit code and output."""
+        with self.start(*arguments, **variables) as process:
+            output, _ = process.communicate(timeout=120)
+            return process.returncode, output
+
+    def pid(self, name: str) -> int | None:
+        """The process of a part, or of the supervisor."""
+        if name == "supervisor":
+            return lock_owner(self.settings)
+        state = read_state(self.settings)
+        return next((part.pid for part in state.parts if part.name == name), None) if state else None
+
+    def condition(self, name: str) -> str | None:
+        """What the supervisor says of a part."""
+        state = read_state(self.settings)
+        return next((part.condition for part in state.parts if part.name == name), None) if state else None
+
+    def store(self) -> Store:
+        """The stack's object store."""
+        return connect(self.settings)
+
+    def assert_nothing_left(self) -> None:
+        """No process and no port."""
+        assert processes.ours(self.settings.home) == []
+        assert lock_owner(self.settings) is None
+        assert [port for port in embedded.ports(self.settings) if not processes.is_free(port)] == []
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Iterator[Machine]:
+    machine = Machine(tmp_path)
+    yield machine
+    machine.run("down")
+
+
+def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
+    assert machine.run("status") == (3, "not running\n")
+
+    code, output = machine.run("up")
+    assert (code, "ready store after" in output) == (0, True), output
+    machine.store().put("kept", b"over a restart")
+
+    code, output = machine.run("status")
+    assert code == 0
+    assert output.splitlines()[0].split()[:2] == ["part", "condition"]
+    assert output.splitlines()[1].split()[:2] == ["store", "ready"]
+
+    assert machine.run("down") == (0, "stopped\n")
+    machine.assert_nothing_left()
+    assert machine.run("down") == (0, "nothing was running\n")
+
+    machine.run("up")
+    assert machine.store().read("kept").data == b"over a restart"
+
+
+@pytest.mark.parametrize("victim", ["store", "supervisor"])
+def test_after_kill_9_of_any_process_down_leaves_nothing(machine: Machine, victim: str) -> None:
+    machine.run("up")
+    pid = machine.pid(victim)
+    assert pid is not None
+
+    os.kill(pid, signal.SIGKILL)
+
+    assert machine.run("down") == (0, "stopped\n")
+    machine.assert_nothing_left()
+
+
+def test_a_part_that_crashes_is_started_again_with_its_data(machine: Machine) -> None:
+    machine.run("up")
+    store = machine.store()
+    store.put("acknowledged", b"before the crash")
+    first = machine.pid("store")
+    assert first is not None
+
+    os.kill(first, signal.SIGKILL)
+
+    assert store.read("acknowledged").data == b"before the crash"  # the client rides it out
+    wait_until(lambda: machine.condition("store") == "ready" and machine.pid("store") != first)
+    code, output = machine.run("status")
+    assert (code, output.splitlines()[1].split()[3]) == (0, "1")
+
+
+def test_a_part_that_hangs_is_shown_as_not_answering(machine: Machine) -> None:
+    machine.run("up")
+    pid = machine.pid("store")
+    assert pid is not None
+
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: machine.condition("store") == "not answering")
+    code, output = machine.run("status")
+    assert code == 3
+    assert "not answering" in output
+    assert "store.log" in output
+    os.kill(pid, signal.SIGCONT)
+
+    wait_until(lambda: machine.condition("store") == "ready")
+
+
+def test_up_after_the_supervisor_was_killed_starts_afresh(machine: Machine) -> None:
+    machine.run("up")
+    orphan, supervisor = machine.pid("store"), machine.pid("supervisor")
+    assert orphan is not None
+    assert supervisor is not None
+    os.kill(supervisor, signal.SIGKILL)
+    wait_until(lambda: lock_owner(machine.settings) is None)
+    code, output = machine.run("status")
+    assert (code, "supervisor ended" in output) == (3, True), output
+
+    assert machine.run("up")[0] == 0
+
+    assert not psutil.pid_exists(orphan)
+    assert machine.condition("store") == "ready"
+
+
+def test_a_stale_lock_file_that_names_a_living_stranger_harms_nobody(machine: Machine) -> None:
+    run = machine.settings.home / "run"
+    run.mkdir(parents=True)
+    (run / "lock").write_text(str(os.getpid()))
+    (run / "state.json").write_text("{ damaged")
+
+    assert machine.run("down") == (0, "nothing was running\n")
+    assert machine.run("up")[0] == 0
+
+
+def test_a_second_up_says_that_it_is_running(machine: Machine) -> None:
+    machine.run("up")
+
+    assert machine.run("up") == (
+        1,
+        "binocular: it is running already: see `binocular status`, or stop it with `binocular down`\n",
+    )
+    assert machine.condition("store") == "ready"
+
+
+def test_of_several_ups_at_once_one_starts_it(machine: Machine) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(lambda _: machine.run("up"), range(4)))
+
+    assert sorted(code for code, _ in results) == [0, 1, 1, 1], results
+    assert machine.run("status")[0] == 0
+    assert machine.run("down")[0] == 0
+    machine.assert_nothing_left()
+
+
+def test_a_busy_port_is_named_with_who_holds_it(machine: Machine) -> None:
+    port = machine.settings.store_port + 2
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", port))
+        holder.listen()
+        code, output = machine.run("up")
+
+    assert code == 1
+    assert f"port {port}, which store needs, is held by process {os.getpid()} (" in output
+    assert "set BINOCULAR_STORE_PORT" in output
+    machine.assert_nothing_left()
+
+
+def test_a_part_that_cannot_start_shows_the_end_of_its_log(machine: Machine) -> None:
+    (machine.settings.home / "store").mkdir(parents=True)
+    (machine.settings.home / "store" / "data").write_text("a file where its folder should be")
+
+    code, output = machine.run("up")
+
+    assert code == 1
+    assert "store" in output
+    machine.assert_nothing_left()
+
+
+def test_a_named_store_that_is_down_is_one_clear_error(machine: Machine) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    started = time.monotonic()
+    code, output = machine.run(
+        "up", BINOCULAR_STORE_URL=url, BINOCULAR_STORE_TIMEOUT_S="1", BINOCULAR_STORE_DEADLINE_S="2"
+    )
+
+    assert (code, output.count("\n")) == (1, 1), output
+    assert f"binocular: object store {url} is not answering (Connection refused)" in output
+    assert time.monotonic() - started < 10
+
+
+def test_ctrl_c_during_up_stops_what_it_started(machine: Machine) -> None:
+    with machine.start("up") as process:
+        wait_until(lambda: machine.pid("store"))
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+
+    assert process.returncode == 130, output
+    machine.assert_nothing_left()
+
+
+def test_credentials_are_random_private_and_in_no_log_or_command_line(machine: Machine) -> None:
+    machine.run("up")
+    keys = embedded.credentials(machine.settings)
+    identities = machine.settings.home / "store" / "ids.json"
+
+    assert identities.stat().st_mode & 0o777 == 0o600
+    assert (machine.settings.home / "store" / "security.toml").stat().st_mode & 0o777 == 0o600
+    assert machine.settings.home.stat().st_mode & 0o777 == 0o700
+    assert keys != embedded.credentials(Settings(home=machine.folder / "another"))
+    shown = [machine.run("logs")[1], machine.run("settings")[1], machine.run("status")[1]]
+    shown += [" ".join(process.cmdline()) for process in processes.ours(machine.settings.home)]
+    shown += [path.read_text() for path in (machine.settings.home / "logs").iterdir()]
+    assert not [text for text in shown if keys.secret_key in text or keys.access_key in text]
+
+
+def test_the_embedded_store_listens_on_loopback_alone_and_its_filer_is_closed(machine: Machine) -> None:
+    machine.run("up")
+    pid = machine.pid("store")
+    listening = [c.laddr for c in psutil.Process(pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
+
+    assert {address.ip for address in listening} == {"127.0.0.1"}
+    assert {address.port for address in listening} <= set(embedded.ports(machine.settings))
+    machine.store().put("private", b"for us alone")
+    filer = machine.settings.store_port + 3
+    for request in ("GET /buckets/binocular/private", "DELETE /buckets/binocular/private", "GET /buckets/"):
+        assert _status(filer, request) in {401, 403}
+    assert machine.store().read("private").data == b"for us alone"
+
+
+def test_logs_show_each_part_and_follow(machine: Machine) -> None:
+    machine.run("up")
+    assert "part ready" in machine.run("logs", "supervisor")[1]
+    code, output = machine.run("logs", "nobody")
+    assert (code, "there are: store, supervisor" in output) == (1, True)
+
+    with machine.start("logs", "--follow", "-n", "0", "store") as process:
+        time.sleep(1)  # it has begun to follow, or will show the line as its first
+        with (machine.settings.home / "logs" / "store.log").open("a") as log:
+            log.write("a line of its own\n")
+        assert process.stdout is not None
+        assert process.stdout.readline() == "store      a line of its own\n"
+        process.terminate()
+
+
+def test_events_can_be_json(machine: Machine) -> None:
+    machine.run("up", BINOCULAR_LOG_FORMAT="json")
+
+    events = [
+        json.loads(line) for line in (machine.settings.home / "logs" / "supervisor.log").read_text().splitlines()
+    ]
+    assert [event["event"] for event in events] == ["part starting", "part ready"]
+    assert events[0]["part"] == "store"
+
+
+def _status(port: int, request: str) -> int:
+    with socket.create_connection(("127.0.0.1", port), 10) as connection:
+        connection.sendall(f"{request} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n".encode())
+        return int(connection.recv(100).split()[1])
