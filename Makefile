@@ -39,7 +39,7 @@ PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q 
 	@touch $@
 
 .PHONY: demo
-demo: .venv/local ## Start everything and draw the sample dataset
+demo: .venv/local ## Start everything there is and draw the sample dataset
 	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
 	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
 	@$(BIN)/binocular status

@@ -42,7 +42,7 @@ def glass(rng: Rng) -> Image.Image:
     mask = _polygon(outline)
     tint = _any_colour(rng, saturation=rng.uniform(0.1, 0.6))
     image = Image.new("RGB", mask.size, tint)
-    body = mask.point(lambda v: int(v * 0.32))
+    body = mask.point(lambda v: int(v * 0.4))
     inner = mask.filter(ImageFilter.MinFilter(9)).filter(ImageFilter.GaussianBlur(3))
     rim = ImageChops.subtract(mask, inner)
     image.paste(tuple(int(c * 0.35) for c in tint), mask=rim)

@@ -25,7 +25,7 @@ def photograph(thing: Image.Image, size: int, rng: Rng) -> bytes:
     if rng.random() < 0.4:
         scene = scene.filter(ImageFilter.GaussianBlur(size / 160 * rng.uniform(0.2, 0.8)))
     pixels = np.asarray(scene, np.float32) * _light(size, rng)
-    pixels += rng.normal(0, rng.uniform(1, 8), (size, size, 1)).astype(np.float32)
+    pixels += rng.normal(0, rng.uniform(1, 6), (size, size, 1)).astype(np.float32)
     file = io.BytesIO()
     quality = int(rng.integers(72, 94))
     Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(file, "JPEG", quality=quality)
@@ -35,17 +35,17 @@ def photograph(thing: Image.Image, size: int, rng: Rng) -> bytes:
 def _place(thing: Image.Image, size: int, rng: Rng) -> Image.Image:
     """Turn, scale and move the thing, as one transformation."""
     angle = rng.uniform(0, 2 * np.pi) if rng.random() < 0.5 else rng.normal(0, 0.35)
-    scale = CANVAS / size / rng.uniform(0.75, 1.15)
+    scale = CANVAS / size / rng.uniform(0.95, 1.25)
     squeeze = rng.uniform(0.85, 1.15)
     a, b = scale * np.cos(angle), scale * np.sin(angle)
-    x, y = size / 2 + rng.uniform(-0.14, 0.14, 2) * size
+    x, y = size / 2 + rng.uniform(-0.12, 0.12, 2) * size
     matrix = (a, b, MIDDLE - a * x - b * y, -b * squeeze, a * squeeze, MIDDLE + (b * x - a * y) * squeeze)
     return thing.transform((size, size), Image.Transform.AFFINE, matrix, Image.Resampling.BICUBIC)
 
 
 def _background(size: int, rng: Rng) -> Pixels:
     """A table, a floor, boards or tiles, in any colour."""
-    base = rng.uniform(50, 225) + rng.uniform(-28, 28, 3)
+    base = rng.uniform(75, 225) + rng.uniform(-28, 28, 3)
     rough = _noise(size, int(rng.integers(3, 12)), rng) * rng.uniform(4, 26)
     grain = _noise(size, size // 2, rng) * rng.uniform(0, 12)
     surface = base + (rough + grain)[..., None]
@@ -68,7 +68,7 @@ def _light(size: int, rng: Rng) -> Pixels:
     y, x = (np.mgrid[:size, :size] / size - 0.5).astype(np.float32)
     slope = 1 + rng.uniform(0, 0.5) * (x * np.cos(direction) + y * np.sin(direction))
     vignette = 1 - rng.uniform(0, 0.5) * (x * x + y * y)
-    tint = rng.uniform(0.65, 1.25) * rng.uniform(0.88, 1.12, 3)
+    tint = rng.uniform(0.75, 1.25) * rng.uniform(0.9, 1.1, 3)
     light: Pixels = ((slope * vignette)[..., None] * tint).astype(np.float32)
     return light
 

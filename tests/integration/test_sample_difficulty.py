@@ -1,0 +1,72 @@
+"""The sample is worth training on: pixels alone do not give the classes away, and a small network finds them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from binocular.sample.drawing import write
+from binocular.sample.spec import CLASSES, Spec
+
+SIZE = 96
+TRAIN = 0.7
+EPOCHS = 20
+
+Split = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Split:
+    """Images and labels to train with, then to test with."""
+    folder = tmp_path_factory.mktemp("sample") / "sample"
+    write(folder, Spec())
+    paths = [(path, CLASSES.index(path.parent.name)) for path in sorted(folder.rglob("*.jpg"))]
+    order = np.random.default_rng(1).permutation(len(paths))
+    images = np.array([_pixels(paths[i][0]) for i in order])
+    labels = np.array([paths[i][1] for i in order])
+    cut = int(len(order) * TRAIN)
+    return images[:cut], labels[:cut], images[cut:], labels[cut:]
+
+
+def _pixels(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BOX))
+
+
+@pytest.mark.parametrize("strength", [1e2, 1e4, 1e6])
+def test_a_linear_model_on_pixels_stays_below_70_percent(split: Split, strength: float) -> None:
+    images, labels, test_images, test_labels = split
+    model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=strength))
+    model.fit(images.reshape(len(images), -1), labels)
+
+    assert model.score(test_images.reshape(len(test_images), -1), test_labels) < 0.7
+
+
+def test_a_small_network_reaches_90_percent(split: Split) -> None:
+    import keras  # noqa: PLC0415 - seconds that no other test should wait for
+    from keras import layers  # noqa: PLC0415
+
+    images, labels, test_images, test_labels = split
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([layers.Input((SIZE, SIZE, 3)), layers.Rescaling(1 / 127.5, -1)])
+    model.add(layers.RandomFlip("horizontal_and_vertical"))
+    for filters in (24, 32, 64, 96, 128):
+        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
+        model.add(layers.BatchNormalization(momentum=0.9))
+        model.add(layers.ReLU())
+        model.add(layers.MaxPool2D())
+    model.add(layers.GlobalAveragePooling2D())
+    model.add(layers.Dense(len(CLASSES), activation="softmax"))
+    steps = EPOCHS * len(images) // 32
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps))
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    model.fit(images, labels, batch_size=32, epochs=EPOCHS, verbose=0)
+
+    found = model.predict(test_images, verbose=0).argmax(1)
+
+    assert (found == test_labels).mean() >= 0.9
