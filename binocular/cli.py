@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binocular import follow, logs, settings_page, stack
-from binocular.errors import BinocularError
+from binocular.errors import BinocularError, of_this_machine
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
 from binocular.supervisor import PartState
@@ -32,6 +32,9 @@ def main() -> None:
     except BinocularError as error:
         click.echo(f"binocular: {error}", err=True)
         sys.exit(error.exit_code)
+    except OSError as error:
+        click.echo(f"binocular: {of_this_machine(error)}", err=True)
+        sys.exit(1)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)

@@ -113,3 +113,8 @@ class ProcessError(BinocularError):
 
     status = 503
     code = "process_failed"
+
+
+def of_this_machine(error: OSError) -> str:
+    """What the operating system refused, as one line: the path, then why."""
+    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

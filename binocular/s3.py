@@ -182,7 +182,8 @@ class Connection:
         kind = next((kind for kind, codes in _KINDS.items() if code in codes), None)
         if kind is None:
             kind = StoreUnavailableError if error.response.status >= SERVER_ERROR else StoreRefusedError
-        return kind(f"{what}: {code}: {error.message}")
+        hint = "; its log says why, and a full disk is the usual reason" if code == "InternalError" else ""
+        return kind(f"{what}: {code}: {error.message}{hint}")
 
 
 _DENIED = {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidToken"} | {

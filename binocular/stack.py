@@ -62,7 +62,7 @@ def _await_ready(settings: Settings, process: subprocess.Popen[bytes]) -> Iterat
             raise AlreadyRunningError("it was started by somebody else at the same moment: see `binocular status`")
         if ended is not None:
             raise ProcessError(_why(settings, state))
-        if state is not None and state.pid == process.pid:
+        if state is not None and state.pid == process.pid and not state.error:
             for part in state.parts:
                 if part.condition == "ready" and part.name not in seen:
                     seen.add(part.name)
@@ -73,12 +73,12 @@ def _await_ready(settings: Settings, process: subprocess.Popen[bytes]) -> Iterat
 
 
 def _why(settings: Settings, state: State | None) -> str:
-    """Why the supervisor ended, with the last lines of the log that tells more."""
-    if state is None or not state.error:
-        path = supervisor.log_folder(settings) / "supervisor.log"
-        return f"the supervisor ended; its log: {path}\n" + _end_of_log(settings, "supervisor")
-    failed = next((part.name for part in state.parts if part.reason), None)
-    return state.error + ("\n" + _end_of_log(settings, failed) if failed else "")
+    """Why the supervisor ended; where it could not say so, the end of its log."""
+    if state is not None and state.error:
+        return state.error
+    path = supervisor.log_folder(settings) / "supervisor.log"
+    last = (line for _, line in follow.lines(settings, ("supervisor",), LAST_LINES, following=False))
+    return "\n".join([f"the supervisor ended; its log, {path}, ends with", *last])
 
 
 def down(settings: Settings) -> bool:
@@ -104,10 +104,6 @@ def status(settings: Settings) -> tuple[bool, list[PartState]]:
     """Whether a supervisor lives, and what is known about each part."""
     state = supervisor.read_state(settings)
     return supervisor.is_locked(settings), state.parts if state else []
-
-
-def _end_of_log(settings: Settings, name: str) -> str:
-    return "\n".join(line for _, line in follow.lines(settings, (name,), LAST_LINES, following=False))
 
 
 def _wait(condition: Callable[[], bool], seconds: float) -> bool:

@@ -16,12 +16,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Literal
 
 from binocular import logs, processes
-from binocular.errors import BinocularError, PortBusyError, ProcessError
+from binocular.errors import BinocularError, PortBusyError, ProcessError, of_this_machine
 from binocular.parts import Part, parts
 from binocular.settings import Settings, load
 
@@ -37,6 +37,7 @@ STABLE_S = 60.0
 STOP_WITHIN_S = 15.0
 LONGEST_LOG_BYTES = 10 << 20
 LOCK_ATTEMPTS = 5
+LAST_LINES = 15
 EXIT_LOCKED = 4
 
 Condition = Literal["waiting", "starting", "ready", "not answering", "restarting", "failed", "stopped"]
@@ -86,6 +87,13 @@ def read_state(settings: Settings) -> State | None:
         return None
     except (ValueError, LookupError, TypeError):
         return None  # written by another release; the lock and the process table still tell the truth
+
+
+def write_state(settings: Settings, state: State) -> None:
+    """Replace the state that others read, whole."""
+    draft = run_folder(settings) / f".{STATE}"
+    draft.write_text(json.dumps(asdict(state), indent=1))
+    draft.replace(run_folder(settings) / STATE)
 
 
 def is_locked(settings: Settings) -> bool:
@@ -199,6 +207,13 @@ class Runner:
             self._process = None
         self._set("stopped")
 
+    def failure(self) -> str:
+        """Why it did not start, with the end of its log."""
+        ends = self.log_path.read_text(errors="replace").splitlines()[-LAST_LINES:]
+        return "\n".join(
+            [f"{self.part.name} did not start ({self.state.reason}); {self.log_path} ends with", *ends]
+        )
+
     def _set(self, condition: Condition, reason: str = "", pid: int | None = None) -> None:
         if condition != self.state.condition:
             self.state.since = time.time()
@@ -223,11 +238,11 @@ class Runner:
 class Supervisor:
     """All parts, and the file that tells about them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, wanted: list[Part]) -> None:
         self.settings = settings
-        self.runners = [Runner(part, settings) for part in parts(settings)]
+        self.runners = [Runner(part, settings) for part in wanted]
         self._stopping = False
-        self._written = ""
+        self._written: State | None = None
 
     def run(self) -> None:
         """Keep the parts running until a signal says stop."""
@@ -236,11 +251,8 @@ class Supervisor:
         try:
             self._clear_the_way()
             while not self._stopping:
-                self._tick()
+                self.tick()
                 time.sleep(TICK_S)
-        except BinocularError as error:
-            self._write(str(error))
-            raise
         finally:
             for runner in reversed(self.runners):
                 runner.stop()
@@ -264,26 +276,21 @@ class Supervisor:
                         f"end it, or set {part.port_setting}"
                     )
 
-    def _tick(self) -> None:
+    def tick(self) -> None:
+        """Move every part on by one step; ProcessError when one cannot be started at all."""
         may_start = True
         for runner in self.runners:
             runner.tick(may_start=may_start)
             may_start = may_start and runner.state.condition == "ready"
             if runner.state.condition == "failed":
-                raise ProcessError(
-                    f"{runner.part.name} did not start ({runner.state.reason}); its log: {runner.log_path}"
-                )
+                raise ProcessError(runner.failure())
         self._write()
 
-    def _write(self, error: str = "") -> None:
-        state = State(os.getpid(), [runner.state for runner in self.runners], error)
-        text = json.dumps(asdict(state), indent=1)
-        if text == self._written:
-            return
-        draft = run_folder(self.settings) / f".{STATE}"
-        draft.write_text(text)
-        draft.replace(run_folder(self.settings) / STATE)
-        self._written = text
+    def _write(self) -> None:
+        state = State(os.getpid(), [replace(runner.state) for runner in self.runners])
+        if state != self._written:
+            write_state(self.settings, state)
+            self._written = state
 
 
 @contextlib.contextmanager
@@ -312,10 +319,12 @@ def main() -> int:
         if not mine:
             return EXIT_LOCKED
         try:
-            Supervisor(settings).run()
-        except BinocularError as error:
-            log.error("supervisor gave up", extra={"reason": str(error)})  # noqa: TRY400 - a reason, not a defect
-            return error.exit_code
+            Supervisor(settings, parts(settings)).run()
+        except (BinocularError, OSError) as error:
+            reason = of_this_machine(error) if isinstance(error, OSError) else str(error)
+            log.error("supervisor gave up", extra={"reason": reason})  # noqa: TRY400 - a reason, not a defect
+            write_state(settings, State(os.getpid(), [], reason))
+            return 1
     return 0
 
 

@@ -202,15 +202,29 @@ def test_a_busy_port_is_named_with_who_holds_it(machine: Machine) -> None:
     machine.assert_nothing_left()
 
 
-def test_a_part_that_cannot_start_shows_the_end_of_its_log(machine: Machine) -> None:
+def test_data_that_cannot_be_used_is_one_line(machine: Machine) -> None:
     (machine.settings.home / "store").mkdir(parents=True)
     (machine.settings.home / "store" / "data").write_text("a file where its folder should be")
 
     code, output = machine.run("up")
 
-    assert code == 1
-    assert "store" in output
+    assert (code, output) == (1, f"binocular: {machine.settings.home}/store/data: File exists\n")
     machine.assert_nothing_left()
+
+
+def test_a_home_that_cannot_be_made_is_one_line(machine: Machine) -> None:
+    (machine.folder / "file").touch()
+
+    code, output = machine.run("up", BINOCULAR_HOME=str(machine.folder / "file" / "home"))
+
+    assert (code, output) == (1, f"binocular: {machine.folder}/file/home/run/lock: Not a directory\n")
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2(machine: Machine) -> None:
+    code, output = machine.run("status", BINOCULAR_STORE_PORT="abc")
+
+    expected = "got 'abc' (from environment), expected a whole number from 1024 to 55000"
+    assert (code, output) == (2, f"binocular: BINOCULAR_STORE_PORT: {expected}\n")
 
 
 def test_a_named_store_that_is_down_is_one_clear_error(machine: Machine) -> None:
