@@ -16,7 +16,7 @@ from binocular import follow, logs, settings_page, stack
 from binocular.errors import BinocularError, of_this_machine
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
-from binocular.supervisor import PartState
+from binocular.state import PartState
 
 EXIT_NOT_RUNNING = 3
 COLOURS = {"ready": "green", "failed": "red", "not answering": "red", "restarting": "yellow"}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from binocular.errors import NotFoundError
 from binocular.settings import Settings
-from binocular.supervisor import log_folder
+from binocular.state import log_folder
 
 POLL_S = 0.2
 

@@ -5,6 +5,7 @@ Only `store.py` and its neighbours use it; everything else talks to a `Store`.
 
 import logging
 import random
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -111,7 +112,7 @@ class Connection:
             timeout=urllib3.Timeout(connect=endpoint.timeout_s, read=endpoint.timeout_s),
             maxsize=endpoint.parallel * 2,
             retries=False,
-            ca_certs=str(endpoint.ca_file or certifi.where()),
+            ssl_context=_trust(endpoint.ca_file),
         )
         self.client = Client(
             parts.netloc,
@@ -207,6 +208,14 @@ _KINDS: dict[type[BinocularError], set[str]] = {
         "XMinioServerNotInitialized",
     },
 }
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    """Trust the authority named, or those that the system and certifi know."""
+    context = ssl.create_default_context(cafile=ca_file)
+    if ca_file is None:
+        context.load_verify_locations(certifi.where())
+    return context
 
 
 class Patience:

@@ -1,13 +1,10 @@
 """The process that keeps the parts of one machine running: `python -m binocular.supervisor`.
 
 It starts the parts in order, each when those before it are ready, restarts one that ends, with growing
-pauses, and stops all of them in reverse order when it is told to. What it knows is in `state.json`, written
-whole; that it lives is told by its lock, which the kernel releases however it dies.
+pauses, and stops all of them in reverse order when it is told to. What it knows, it writes where `state.py` says.
 """
 
 import contextlib
-import fcntl
-import json
 import logging
 import os
 import shutil
@@ -15,18 +12,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from typing import IO, Literal
+from dataclasses import replace
 
 from binocular import logs, processes
 from binocular.errors import BinocularError, PortBusyError, ProcessError, of_this_machine
 from binocular.parts import Part, parts
 from binocular.settings import Settings, load
+from binocular.state import Condition, PartState, State, hold_lock, log_folder, write_state
 
-LOCK = "lock"
-STATE = "state.json"
 TICK_S = 0.1
 PROBE_EVERY_S = 2.0
 START_WITHIN_S = 60.0
@@ -36,87 +29,10 @@ LONGEST_PAUSE_S = 30.0
 STABLE_S = 60.0
 STOP_WITHIN_S = 15.0
 LONGEST_LOG_BYTES = 10 << 20
-LOCK_ATTEMPTS = 5
 LAST_LINES = 15
 EXIT_LOCKED = 4
 
-Condition = Literal["waiting", "starting", "ready", "not answering", "restarting", "failed", "stopped"]
-
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class PartState:
-    """What is known about a part, as `state.json` shows it."""
-
-    name: str
-    url: str
-    log: str
-    condition: Condition = "waiting"
-    pid: int | None = None
-    since: float = 0.0  # when the condition began, in seconds since the epoch
-    restarts: int = 0
-    reason: str = ""  # why it is not ready, for a person
-
-
-@dataclass
-class State:
-    """What is known about the stack."""
-
-    pid: int
-    parts: list[PartState]
-    error: str = ""
-
-
-def run_folder(settings: Settings) -> Path:
-    """Where lock and state are."""
-    return settings.home / "run"
-
-
-def log_folder(settings: Settings) -> Path:
-    """Where each part writes `<name>.log`."""
-    return settings.home / "logs"
-
-
-def read_state(settings: Settings) -> State | None:
-    """The last state written, by a supervisor that may be gone."""
-    try:
-        raw = json.loads((run_folder(settings) / STATE).read_text())
-        return State(raw["pid"], [PartState(**part) for part in raw["parts"]], raw["error"])
-    except FileNotFoundError:
-        return None
-    except (ValueError, LookupError, TypeError):
-        return None  # written by another release; the lock and the process table still tell the truth
-
-
-def write_state(settings: Settings, state: State) -> None:
-    """Replace the state that others read, whole."""
-    draft = run_folder(settings) / f".{STATE}"
-    draft.write_text(json.dumps(asdict(state), indent=1))
-    draft.replace(run_folder(settings) / STATE)
-
-
-def is_locked(settings: Settings) -> bool:
-    """Whether a supervisor lives."""
-    with contextlib.suppress(FileNotFoundError), (run_folder(settings) / LOCK).open("rb") as file:
-        return not _try_lock(file)
-    return False
-
-
-def lock_owner(settings: Settings) -> int | None:
-    """The pid of the living supervisor."""
-    if not is_locked(settings):
-        return None
-    text = (run_folder(settings) / LOCK).read_text()
-    return int(text) if text.strip().isdigit() else None
-
-
-def _try_lock(file: IO[bytes]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
 
 
 class Runner:
@@ -293,29 +209,11 @@ class Supervisor:
             self._written = state
 
 
-@contextlib.contextmanager
-def _lock(settings: Settings) -> Iterator[bool]:
-    """Be the one supervisor of this home, for as long as the block runs."""
-    with (run_folder(settings) / LOCK).open("a+b") as file:
-        # Somebody who only looks (`is_locked`) holds the lock for an instant: one refusal proves nothing.
-        for _ in range(LOCK_ATTEMPTS):
-            if _try_lock(file):
-                break
-            time.sleep(TICK_S)
-        else:
-            yield False
-            return
-        file.truncate(0)
-        file.write(str(os.getpid()).encode())
-        file.flush()
-        yield True
-
-
 def main() -> int:
     """Supervise until told to stop; the exit code says how it went."""
     settings = load()
     logs.configure(settings)
-    with _lock(settings) as mine:
+    with hold_lock(settings) as mine:
         if not mine:
             return EXIT_LOCKED
         try:

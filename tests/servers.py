@@ -101,14 +101,16 @@ def _answers(store: Store) -> bool:
 class SeaweedFS(StoreServer):
     """The embedded store, started as `binocular up` starts it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         super().__init__(folder)
+        self._options = options
         self.settings = Settings(home=folder, store_port=free_store_port(), store_deadline_s=60)
 
     def command(self) -> tuple[list[str], Path, dict[str, str]]:
         """As the part does."""
         (embedded.folder(self.settings) / "data").mkdir(parents=True, exist_ok=True)
-        return embedded.command(self.settings), embedded.folder(self.settings), embedded.environment(self.settings)
+        command = [*embedded.command(self.settings), *self._options]
+        return command, embedded.folder(self.settings), embedded.environment(self.settings)
 
 
 class MinIO(StoreServer):

@@ -16,8 +16,8 @@ import pytest
 
 from binocular import embedded, processes
 from binocular.settings import Settings
+from binocular.state import lock_owner, read_state
 from binocular.store import Store, connect
-from binocular.supervisor import lock_owner, read_state
 from tests.servers import free_port, free_store_port, wait_until
 
 

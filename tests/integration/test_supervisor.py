@@ -13,7 +13,8 @@ from binocular import processes, supervisor
 from binocular.errors import ProcessError, StoreUnavailableError
 from binocular.parts import Part
 from binocular.settings import Settings
-from binocular.supervisor import PartState, Supervisor, log_folder, run_folder
+from binocular.state import PartState, log_folder, read_state, run_folder
+from binocular.supervisor import Supervisor
 from tests.servers import wait_until
 
 SLEEP = "import time; time.sleep(60)"
@@ -35,7 +36,7 @@ def part(tmp_path: Path, name: str, code: str, ready: Callable[[], object] = lam
 
 
 def states(settings: Settings) -> dict[str, PartState]:
-    state = supervisor.read_state(settings)
+    state = read_state(settings)
     return {part.name: part for part in state.parts} if state else {}
 
 
@@ -162,7 +163,7 @@ def test_a_log_that_grew_large_is_cut_and_the_older_part_kept(
 def test_a_state_of_another_release_is_no_state(settings: Settings) -> None:
     (run_folder(settings) / "state.json").write_text('{"pid": 1, "parts": [{"name": "x", "colour": "blue"}]}')
 
-    assert supervisor.read_state(settings) is None
+    assert read_state(settings) is None
 
 
 def test_a_part_whose_program_is_missing_is_an_error_that_names_it(settings: Settings, tmp_path: Path) -> None:
