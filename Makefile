@@ -2,6 +2,7 @@
 # Nothing is needed but Python 3.11 and make: the first target that needs it makes .venv.
 
 SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
 .DEFAULT_GOAL := help
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := $(shell command -v uv)
@@ -27,16 +28,21 @@ setup: .venv/local ## Install what Binocular needs into .venv
 
 # Every version and hash is pinned and the sets are complete, so nothing is resolved here. uv, where it is
 # installed, does the same as pip in less time.
-INSTALL = $(if $(UV),uv pip install -p .venv --require-hashes --no-deps -r,$(BIN)/python -m pip install --no-deps --require-hashes --disable-pip-version-check -r)
+ifdef UV
+INSTALL = uv pip install -p .venv --require-hashes --no-deps -r $(1)
+else
+INSTALL = $(BIN)/python -m pip install --no-deps --require-hashes --disable-pip-version-check -r $(1) | \
+	{ grep -v -e '^Requirement already' -e '^Ignoring' || true; }
+endif
 PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q --disable-pip-version-check) --no-deps --no-build-isolation -e .
 
 .venv/local: .venv/bin/python requirements/local.txt pyproject.toml
-	$(INSTALL) requirements/local.txt
+	$(call INSTALL,requirements/local.txt)
 	$(PROJECT)
 	@touch $@
 
 .venv/dev: .venv/local requirements/dev.txt
-	$(INSTALL) requirements/dev.txt
+	$(call INSTALL,requirements/dev.txt)
 	@touch $@
 
 .PHONY: demo
