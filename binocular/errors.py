@@ -52,6 +52,20 @@ class TooLargeError(BinocularError):
     code = "too_large"
 
 
+class ImageError(BinocularError):
+    """The bytes are not an image we read, or a damaged one. Retrying does not help."""
+
+    status = 422
+    code = "image"
+
+
+class ImageTooLargeError(BinocularError):
+    """The image has more pixels than we decode. Retrying does not help; a smaller image does."""
+
+    status = 413
+    code = "image_too_large"
+
+
 class IntegrityError(BinocularError):
     """The bytes are not the ones their checksum promised. Retrying helps where the damage was in transit."""
 
