@@ -13,7 +13,7 @@ BITS = 64
 # Where very many different hashes share a slice (plain walls, black frames), each is compared with one to two
 # blocks of its neighbours in numerical order and not with all: pairs may be missed there, the time stays bounded.
 # Equal hashes are merged before and never missed.
-BLOCK = 2048
+BLOCK = 1024
 
 Hashes = NDArray[np.uint64]
 Groups = NDArray[np.int64]
@@ -54,8 +54,20 @@ def _join_within(distinct: Hashes, keys: Hashes, distance: int, forest: "_Forest
         for start in range(0, len(members) if len(members) > 1 else 0, BLOCK):
             block = members[start : start + 2 * BLOCK]
             near = np.bitwise_count(distinct[block][:, None] ^ distinct[block][None, :]) <= distance
-            for one, other in np.argwhere(np.triu(near, 1)):
-                forest.join(int(block[one]), int(block[other]))
+            for index, first in enumerate(_chains(near)):
+                if first != index:
+                    forest.join(int(block[first]), int(block[index]))
+
+
+def _chains(near: NDArray[np.bool_]) -> NDArray[np.int16]:
+    """For each row of a symmetric relation the lowest row it is connected with, over any number of steps."""
+    lowest = np.arange(len(near), dtype=np.int16)
+    while True:
+        reached = np.where(near, lowest[None, :], np.int16(len(near))).min(1)
+        reached = reached[reached]
+        if (reached == lowest).all():
+            return lowest
+        lowest = reached
 
 
 class _Forest:

@@ -117,18 +117,18 @@ def _fill_empty_sides(
     fresh: Mapping[int, Split],
     decided: list[Split],
 ) -> None:
-    """Give a side that has none of a class one new group of it, as long as training keeps one."""
+    """Give a side that has none of a class one new group of it, from the side that has most to spare."""
     present: dict[str, set[Split]] = defaultdict(set)
-    spare: dict[str, list[int]] = defaultdict(list)
+    spare: dict[str, dict[Split, list[int]]] = defaultdict(lambda: {side: [] for side in SPLITS})
     for index, candidate in enumerate(candidates):
         present[candidate.label].add(decided[index])
-    for name, side in fresh.items():
+    for name in sorted(fresh, key=lambda name: min(candidates[i].sha256 for i in groups[name])):
         labels = {candidates[index].label for index in groups[name]}
-        if side == "train" and len(labels) == 1 and not any(candidates[i].published for i in groups[name]):
-            spare[labels.pop()].append(name)
-    for label in sorted(spare):
-        names = sorted(spare[label], key=lambda name: min(candidates[i].sha256 for i in groups[name]))
+        if len(labels) == 1 and not any(candidates[index].published for index in groups[name]):
+            spare[labels.pop()][fresh[name]].append(name)
+    for label, by_side in spare.items():
         for side in SPLITS:
-            if side not in present[label] and len(names) > 1:
-                for index in groups[names.pop()]:
+            donor = max(SPLITS, key=lambda each: len(by_side[each]))
+            if side not in present[label] and len(by_side[donor]) > 1:
+                for index in groups[by_side[donor].pop()]:
                     decided[index] = side
