@@ -87,7 +87,7 @@ class Inspection:
         while name.startswith("./"):
             name = name[2:]
         if fault := _fault(name):
-            raise self.refusal(raw, f"{fault}; pack the archive from inside the folder that holds the classes")
+            raise self.refusal(raw, f"{fault}; rename it, or pack from inside the folder that holds the classes")
         return name
 
 

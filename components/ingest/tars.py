@@ -186,12 +186,13 @@ def tar_members(path: Path, inspection: Inspection) -> Iterator[Member]:
 
 def _open(stream: Stream, inspection: Inspection) -> tarfile.TarFile:
     try:
-        # A name that is not UTF-8 has to be refused, and tarfile would only escape it.
-        return tarfile.TarFile(fileobj=cast("IO[bytes]", stream), mode="r", encoding="utf-8", errors="strict")
+        # Escaped and not refused yet: a long name's header repeats its beginning, cut within a character. Names
+        # that are escaped still when a member is complete are refused with every other wrong name.
+        return tarfile.TarFile(
+            fileobj=cast("IO[bytes]", stream), mode="r", encoding="utf-8", errors="surrogateescape"
+        )
     except ArchiveRefusedError:
         raise
-    except UnicodeDecodeError as error:
-        raise _undecodable(inspection) from error
     except FAULTS as error:
         raise inspection.broken(error) from error
 
@@ -201,8 +202,6 @@ def _next(archive: tarfile.TarFile, inspection: Inspection) -> tarfile.TarInfo |
         info = archive.next()
     except ArchiveRefusedError:
         raise
-    except UnicodeDecodeError as error:
-        raise _undecodable(inspection) from error
     except FAULTS as error:
         raise inspection.broken(error) from error
     # tarfile remembers every member it has seen.
@@ -210,12 +209,6 @@ def _next(archive: tarfile.TarFile, inspection: Inspection) -> tarfile.TarInfo |
     if len(archive.pax_headers) > GLOBAL_HEADERS:
         raise inspection.broken(f"it has more than {GLOBAL_HEADERS} global headers")
     return info
-
-
-def _undecodable(inspection: Inspection) -> ArchiveRefusedError:
-    return ArchiveRefusedError(
-        f"{inspection.archive} has a member whose name is not UTF-8; pack the archive with UTF-8 names"
-    )
 
 
 def _is_file(info: tarfile.TarInfo, inspection: Inspection) -> bool:

@@ -213,7 +213,7 @@ TARS: dict[str, tuple[Callable[[], bytes], str]] = {
     "an extended name that climbs": (lambda: tarred(pax(path="../x.jpg")), "leads out"),
     "a name twice": (lambda: tarred(member(GOOD)), "is there twice"),
     "a name twice, once with a dot": (lambda: tarred(member("./" + GOOD)), "is there twice"),
-    "a name that is not UTF-8": (lambda: tarred(header("glass/\udcff", 0)), "not UTF-8"),
+    "a name that is not UTF-8": (lambda: tarred(header("glass/\udcff", 0)), "undecodable byte"),
     "a symbolic link": (odd(tarfile.SYMTYPE, "/etc/passwd"), "is a link"),
     "a hard link": (odd(tarfile.LNKTYPE, GOOD), "is a link"),
     "a character device": (odd(tarfile.CHRTYPE), "special file"),
