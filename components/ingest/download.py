@@ -106,14 +106,15 @@ def _receive(session: requests.Session, url: str, sink: PartialFile, limit: int,
     try:
         with closing(_follow(session, url, sink.size, patience)) as response:
             _begin(response, url, sink)
-            _refuse_beyond(sink.size + int(response.headers.get("Content-Length") or 0), limit, url)
+            declared = response.headers.get("Content-Length", "")
+            _refuse_beyond(sink.size + (int(declared) if declared.isdecimal() else 0), limit, url)
             # Undecoded: the checksum is of the file as it is stored, whatever encoding the server declares.
             for chunk in response.raw.stream(CHUNK_BYTES, decode_content=False):
                 _refuse_beyond(sink.size + len(chunk), limit, url)
                 sink.write(chunk)
     except requests.exceptions.SSLError as error:
         raise SourceError(f"{shown(url)}: its certificate is not trusted: {_reason(error)}") from error
-    except (requests.exceptions.InvalidURL, requests.exceptions.InvalidSchema, UnicodeError) as error:
+    except ValueError as error:
         raise SourceError(f"{shown(url)} is no URL that can be fetched: {_reason(error)}") from error
     except (requests.exceptions.RequestException, urllib3.exceptions.HTTPError) as error:
         raise DownloadError(
@@ -154,7 +155,8 @@ def _follow(session: requests.Session, url: str, offset: int, patience: Patience
 def _check_scheme(url: str, named: str) -> None:
     try:
         parts = urlsplit(url)
-        valid = parts.scheme in SCHEMES and bool(parts.hostname)
+        plain = parts.netloc.isprintable() and " " not in parts.netloc
+        valid = parts.scheme in SCHEMES and bool(parts.hostname) and plain
     except ValueError:
         valid = False
     if not valid:
