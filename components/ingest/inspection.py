@@ -16,6 +16,8 @@ from components.ingest.found import Limits
 DRIVE = re.compile(r"[A-Za-z]:")
 LONGEST_NAME = 4096
 SHOWN = 200
+# A reason may quote the archive, and an archive may hold names of 64 KB.
+LONGEST_REASON = 400
 # Below this a file may be packed as tightly as it likes: a drawing of one colour is no bomb.
 RATIO_FROM_BYTES = 1_000_000
 
@@ -40,11 +42,12 @@ class Inspection:
 
     def refusal(self, member: str, why: str) -> ArchiveRefusedError:
         """The error that says why an archive is refused because of a member."""
-        return ArchiveRefusedError(f"{self.archive}: member {member[:SHOWN]!r} {why}")
+        return ArchiveRefusedError(f"{self.archive}: member {member[:SHOWN]!r} {why[:LONGEST_REASON]}")
 
     def broken(self, why: object) -> ArchiveRefusedError:
         """The error that says why an archive cannot be read."""
-        return ArchiveRefusedError(f"{self.archive} is truncated or corrupt: {why}; fetch or pack it again")
+        reason = str(why)[:LONGEST_REASON]
+        return ArchiveRefusedError(f"{self.archive} is truncated or corrupt: {reason}; fetch or pack it again")
 
     def admit_folder(self, raw: str) -> None:
         """Take note of a folder."""

@@ -18,8 +18,9 @@ from binocular.errors import ArchiveRefusedError
 from components.ingest.inspection import RATIO_FROM_BYTES, Inspection, Member
 
 CHUNK_BYTES = 1 << 16
-# The longest header a tar may have: a long name, or the attributes that macOS stores.
-HEADER_BYTES = 1 << 20
+# The longest header a tar may have: a long name, or attributes. tarfile holds hundreds of them at once where an
+# archive piles them up.
+HEADER_BYTES = 1 << 17
 HEADERS_PER_MEMBER_BYTES = 4 * tarfile.BLOCKSIZE
 GLOBAL_HEADERS = 100
 LZMA_MEMORY_BYTES = 256 << 20

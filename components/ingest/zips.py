@@ -28,6 +28,9 @@ END64_SIGNATURE = b"PK\x06\x06"
 LONGEST_COMMENT = 0xFFFF
 ENTRY = struct.Struct("<4s24x3H12x")
 ENTRY_SIGNATURE = b"PK\x01\x02"
+# zipfile holds the whole list. One entry may have a long comment, but not all of them.
+TYPICAL_ENTRY_BYTES = 1 << 10
+LONGEST_ENTRY_BYTES = 1 << 16
 LOCAL_HEADER_BYTES = 30
 
 ENCRYPTED = 0x1 | 0x40 | 0x2000
@@ -111,6 +114,8 @@ def _directory(file: IO[bytes], size: int, inspection: Inspection) -> Directory:
                 " split the archive"
             )
         file.seek(sum(lengths), 1)
+    if directory_bytes > inspection.limits.members * TYPICAL_ENTRY_BYTES + LONGEST_ENTRY_BYTES:
+        raise inspection.broken(f"it takes {directory_bytes} bytes to list {count} members")
     if count != claimed:
         raise inspection.broken(f"it claims {claimed} members and lists {count}")
     return Directory(claimed, offset, directory_bytes)

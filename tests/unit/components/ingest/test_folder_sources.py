@@ -58,6 +58,10 @@ def test_a_published_split_is_kept(tmp_path: Path) -> None:
     }
 
 
+def test_one_published_side_alone_is_a_split_and_no_wrapping(tmp_path: Path) -> None:
+    assert places(tree(tmp_path, "train/glass/a.jpg")) == {"train/glass/a.jpg": ("glass", "train")}
+
+
 def test_a_class_named_like_a_split_beside_others_is_a_class(tmp_path: Path) -> None:
     assert places(tree(tmp_path, "train/a.jpg", "bus/b.jpg"))["train/a.jpg"] == ("train", None)
 

@@ -16,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from binocular.errors import ArchiveRefusedError, SourceError
+from components.ingest.inspection import Inspection
 from components.ingest.sources import Limits, open_source
+from components.ingest.tars import Stream
 
 GOOD = "glass/good.jpg"
 LIMITS = Limits(members=50, member_bytes=2_000_000, total_bytes=5_000_000)
@@ -86,6 +88,22 @@ def overlapping() -> bytes:
     return patched(zipped(("glass/hood.jpg", b"good")), CENTRAL, 42, "<L", 0)
 
 
+def crowded() -> bytes:
+    """A directory that lists one member ten thousands of times, so that holding the list is what harms."""
+    start, end, times = PLAIN.find(CENTRAL), PLAIN.rfind(END), 40_000
+    entry = PLAIN[start : PLAIN.find(CENTRAL, start + 1)]
+    content = PLAIN[:start] + entry * times + PLAIN[end:]
+    return patched(patched(content, END, 10, "<H", times), END, 12, "<L", len(entry) * times)
+
+
+def talkative() -> bytes:
+    """Entries with comments as long as they may be."""
+    infos = [zipfile.ZipInfo(f"glass/{number}.jpg") for number in range(3)]
+    for info in infos:
+        info.comment = b"x" * 65_000
+    return zipped(*((info, b"") for info in infos))
+
+
 def undecodable(content: bytes, name: str) -> bytes:
     return content.replace(name.encode(), b"glass/\xff\xfe.jpg"[: len(name.encode())])
 
@@ -120,6 +138,8 @@ ZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "an unbounded method": (lambda: zipped(("glass/b.jpg", bytes(9**6)), method=zipfile.ZIP_BZIP2), "method 12"),
     "an unknown method": (lambda: patched(PLAIN, CENTRAL, 10, "<H", 99), "method 99"),
     "too many members": (lambda: zipped(*((f"glass/{n}.jpg", b"") for n in range(50))), "more than the 50"),
+    "a crowd": (crowded, "more than the 50"),
+    "a list made of comments": (talkative, "bytes to list 4 members"),
     "a member too large": (lambda: zipped(("glass/b.jpg", bytes(2_000_001))), "at most 2000000"),
     "a total too large": (
         lambda: zipped(*((f"glass/{n}.jpg", bytes(1_900_000)) for n in range(3)), method=zipfile.ZIP_STORED),
@@ -140,6 +160,10 @@ ZIPS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a list longer than the file": (lambda: patched(PLAIN, END, 12, "<L", 0xFFFF_FFF0), "longer than the file"),
     "a list that is none": (lambda: patched(PLAIN, END, 12, "<L", 50), "corrupt"),
     "another name inside": (lambda: PLAIN.replace(b"glass/b.jpg", b"glass/c.jpg", 1), "cannot be read"),
+    "a name inside that is very long": (
+        lambda: patched(PLAIN, LOCAL, 26, "<H", 200, last=False),
+        "cannot be read|corrupt",
+    ),
     "no end": (lambda: PLAIN[:-30], "truncated or corrupt"),
     "half a file": (lambda: PLAIN[: len(PLAIN) // 2], "truncated or corrupt"),
     "a missing middle": (lambda: PLAIN[:60] + PLAIN[70:], "corrupt|shares|cannot be read"),
@@ -239,14 +263,17 @@ TARS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "an extended header of gigabytes": (lambda: tarred(sized("x", 2**33, tarfile.XHDTYPE)), "claims"),
     "headers of headers": (lambda: tarred(sized("x", 0, tarfile.XHDTYPE) * 5000), "corrupt"),
+    "headers of headers of megabytes": (
+        lambda: tarred((sized("x", 1 << 20, tarfile.XHDTYPE) + bytes(1 << 20)) * 20),
+        "claims",
+    ),
+    "headers larger than what they describe": (
+        lambda: tarred(*(pax(comment="x" * 120_000, path=f"glass/{n}.jpg") for n in range(45))),
+        "unpacks to more than",
+    ),
     "many global headers": (
-        lambda: tarred(
-            *(
-                tarfile.TarInfo.create_pax_global_header({f"k{n}": "v"}) + member(f"glass/{n}.jpg")
-                for n in range(120)
-            )
-        ),
-        "global headers|members",
+        lambda: b"".join(tarfile.TarInfo.create_pax_global_header({f"k{n}": "v"}) for n in range(120)) + tarred(),
+        "global headers",
     ),
     "a gzip bomb": (lambda: gzip.compress(tarred(sized("glass/b.jpg", 2**33), ZEROS)), "at most 2000000"),
     "a gzip bomb within limits": (lambda: gzip.compress(BIG), "inflates"),
@@ -278,6 +305,25 @@ TARS: dict[str, tuple[Callable[[], bytes], str]] = {
 def test_a_hostile_tar_is_refused(tmp_path: Path, case: str) -> None:
     make, why = TARS[case]
     refused(make(), tmp_path, why)
+
+
+def test_a_stream_never_goes_back() -> None:
+    stream = Stream(io.BytesIO(tarred()), Inspection("hostile", LIMITS))
+    stream.seek(600)
+    with pytest.raises(ArchiveRefusedError, match="backwards"):
+        stream.seek(599)
+
+
+def test_an_archive_that_is_cut_while_it_is_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "hostile"
+    path.write_bytes(tarred(sized("glass/b.jpg", 1_000_000), bytes(1_000_448)))
+    drawn = open_source(str(path), store=None, scratch=tmp_path)
+    next(drawn)
+    with path.open("r+b") as file:
+        file.truncate(500_000)
+    found = next(drawn)
+    with pytest.raises(ArchiveRefusedError, match=r"glass/b\.jpg.* bytes early"):
+        found.read()
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"Rar!\x1a\x07", b"\xff\xd8\xff\xe0" * 200, bytes(1024)])
