@@ -129,6 +129,34 @@ class ProcessError(BinocularError):
     code = "process_failed"
 
 
+class InvalidLabelError(BinocularError):
+    """A class name that could not be a folder, a key or a line of a report. Retrying does not help."""
+
+    status = 400
+    code = "invalid_label"
+
+
+class SourceError(BinocularError):
+    """A source of images that cannot be used as it is. Retrying does not help; changing the source does."""
+
+    status = 400
+    code = "source"
+
+
+class ArchiveRefusedError(SourceError):
+    """An archive that is broken, or made to harm who opens it. Retrying does not help; packing it anew may."""
+
+    code = "archive_refused"
+
+
+class DownloadError(BinocularError):
+    """A download that was cut off, or a server that does not answer. Retrying continues where it stopped."""
+
+    status = 502
+    code = "download"
+    retry = True
+
+
 def of_this_machine(error: OSError) -> str:
     """What the operating system refused, as one line: the path, then why."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

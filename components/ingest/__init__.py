@@ -1,1 +1,1 @@
-"""Ingest: whatever a person calls their photos becomes a frozen snapshot with a digest."""
+"""Ingest: from whatever names a set of labelled photos to a frozen snapshot of it."""

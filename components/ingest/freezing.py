@@ -23,8 +23,8 @@ from binocular.errors import BinocularError, NotFoundError
 from binocular.imaging import MOST_PIXELS, ImageFacts, decode, identify
 from binocular.parallel import in_parallel
 from binocular.snapshot import MOST_SOURCES, PackWriter, Place, Rejected, Row, Snapshot, Split
-from components.ingest.neighbours import group
-from components.ingest.sources import Found
+from components.ingest.neighbours import group_within_classes
+from components.ingest.found import Found
 from components.ingest.splits import Candidate, Shares, assign
 
 # The side of the gray picture that a perceptual hash is made from.
@@ -185,7 +185,7 @@ def _rows(
     """A row an entry, with its group of near-duplicates and its side."""
     entries.sort(key=lambda entry: (entry.sha256, entry.label, entry.published or ""))
     hashes = np.array([int(facts[entry.sha256].phash, 16) for entry in entries], dtype=np.uint64)
-    groups = group(hashes, options.near_duplicate_bits)
+    groups = group_within_classes(hashes, [entry.label for entry in entries], options.near_duplicate_bits)
     candidates = [
         Candidate(entry.sha256, entry.label, phash, int(name), entry.published)
         for entry, phash, name in zip(entries, hashes, groups, strict=True)

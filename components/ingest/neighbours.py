@@ -4,6 +4,8 @@ Two hashes of 64 bits that differ in at most `distance` bits agree on at least o
 only hashes that share a slice are compared; the time grows with the number of images, not with its square.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -14,6 +16,9 @@ BITS = 64
 # blocks of its neighbours in numerical order and not with all: pairs may be missed there, the time stays bounded.
 # Equal hashes are merged before and never missed.
 BLOCK = 1024
+# A group is taken apart when it has more members than this, and more than this share of a class.
+LEAST_CHAIN = 10
+CLASS_SHARE = 0.1
 
 Hashes = NDArray[np.uint64]
 Groups = NDArray[np.int64]
@@ -31,6 +36,24 @@ def group(hashes: Hashes, distance: int) -> Groups:
     np.minimum.at(earliest, roots, first)
     named: Groups = earliest[roots][inverse]
     return named
+
+
+def group_within_classes(hashes: Hashes, labels: Sequence[str], distance: int) -> Groups:
+    """The groups, where no chain swallows a class.
+
+    Frames of a film or of a turntable are a chain of near-duplicates from the first to the last; kept on one side,
+    a class would have no other. A group that holds more than a tenth of a class is taken apart by half the
+    distance, and again, down to hashes that are equal.
+    """
+    in_class = Counter(labels)
+    groups = group(hashes, distance)
+    while distance > 0:
+        distance //= 2
+        for name, size in zip(*np.unique(groups, return_counts=True), strict=True):
+            members = np.flatnonzero(groups == name) if size > LEAST_CHAIN else np.array([], dtype=np.int64)
+            if len(members) > CLASS_SHARE * max((in_class[labels[i]] for i in members), default=0):
+                groups[members] = members[group(hashes[members], distance)]
+    return groups
 
 
 def nearest(hashes: Hashes, candidate: np.uint64) -> tuple[int, int]:

@@ -61,11 +61,12 @@ def assign(candidates: Sequence[Candidate], previous: Mapping[Known, Split], sha
     fresh: dict[int, Split] = {}
     for name, members in groups.items():
         known = _known(candidates, members, previous, carve=carve)
-        side = _by_content((candidates[i].sha256 for i in members), shares)
+        side = _by_content((candidates[i].sha256 for i in members if not carve or candidates[i].published), shares)
+        side = "train" if carve and side == "test" else side
         if known:
-            _join_nearest(candidates, members, known, sides)
+            _join(candidates, members, known, side, sides)
         else:
-            fresh[name] = side = "train" if carve and side == "test" else side
+            fresh[name] = side
             for index in members:
                 sides[index] = side
     decided = [side or "train" for side in sides]
@@ -87,24 +88,37 @@ def _known(
     return known
 
 
-def _join_nearest(
-    candidates: Sequence[Candidate], members: list[int], known: Mapping[int, Split], sides: list[Split | None]
+def _join(
+    candidates: Sequence[Candidate],
+    members: list[int],
+    known: Mapping[int, Split],
+    carved: Split,
+    sides: list[Split | None],
 ) -> None:
-    """Put each member where the nearest decided one is; a published train image never joins a test side."""
-    decided = sorted(known, key=lambda index: candidates[index].sha256)
-    hashes = np.array([candidates[index].phash for index in decided], dtype=np.uint64)
+    """Put each member where the nearest decided one is.
+
+    A published train image never joins a test side: where only that is decided, it goes where training gives it.
+    """
     for index in members:
+        train_only = candidates[index].published == "train"
+        pool = {i: side for i, side in known.items() if not (train_only and side == "test")}
         if index in known:
             sides[index] = known[index]
-        elif candidates[index].published == "train":
-            sides[index] = "train"
+        elif pool:
+            sides[index] = _nearest_side(candidates, pool, candidates[index].phash)
         else:
-            sides[index] = known[decided[nearest(hashes, candidates[index].phash)[0]]]
+            sides[index] = carved
+
+
+def _nearest_side(candidates: Sequence[Candidate], pool: Mapping[int, Split], phash: np.uint64) -> Split:
+    decided = sorted(pool, key=lambda index: candidates[index].sha256)
+    hashes = np.array([candidates[index].phash for index in decided], dtype=np.uint64)
+    return pool[decided[nearest(hashes, phash)[0]]]
 
 
 def _by_content(members: Iterable[str], shares: Shares) -> Split:
     """A side drawn by the content of a group: by its member with the smallest digest."""
-    seed = hashlib.sha256(min(members).encode()).digest()
+    seed = hashlib.sha256(min(members, default="").encode()).digest()
     number = int.from_bytes(seed[:8], "big") / 2**64
     if number < shares.test:
         return "test"

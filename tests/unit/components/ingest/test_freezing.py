@@ -12,7 +12,7 @@ from binocular.sample.spec import FAULTS, Spec
 from binocular.snapshot import Snapshot, Split, images, pack_path
 from components.ingest import freezing
 from components.ingest.freezing import Options, freeze_source
-from components.ingest.sources import Found
+from components.ingest.found import Found
 
 
 @pytest.fixture(scope="module")
