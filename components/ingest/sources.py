@@ -55,10 +55,10 @@ def open_source(
 
 def _named_here(spec: str, scratch: Path, sha256: str, limits: Limits) -> Iterator[Found]:
     """A path or a dataset."""
-    path = Path(spec).expanduser()
     try:
+        path = Path(spec).expanduser()
         is_folder, is_file = path.is_dir() and bool(spec), path.is_file()
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         raise SourceError(f"{spec[:200]!r} cannot be a path: {_why(error)}; name {KINDS}") from error
     if is_folder:
         return folder_files(path, limits)
@@ -71,7 +71,7 @@ def _named_here(spec: str, scratch: Path, sha256: str, limits: Limits) -> Iterat
     raise NotFoundError(f"there is no source {spec[:200]!r}; name {KINDS}")
 
 
-def _why(error: OSError | ValueError) -> str:
+def _why(error: Exception) -> str:
     """The reason alone: the path may be longer than any message."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 

@@ -49,12 +49,23 @@ def _names(folder: Path, prefix: str) -> Iterator[str]:
     for entry in found:
         if entry.name.startswith(".") or entry.name.lower() in LITTER:
             continue
+        if not _is_text(entry.name):
+            raise SourceError(f"{entry.path!r} has a name that is not UTF-8; rename it")
         if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
             raise SourceError(f"{entry.path} is a link or a special file; replace it with the file itself")
         if entry.is_dir():
             yield from _names(Path(entry.path), f"{prefix}{entry.name}/")
         else:
             yield prefix + entry.name
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written into a manifest."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def stored_files(store: Store, spec: str, limits: Limits) -> Iterator[Found]:

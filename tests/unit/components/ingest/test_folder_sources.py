@@ -128,6 +128,12 @@ def test_links_and_special_files_are_refused_by_name(tmp_path: Path) -> None:
         drawn(tmp_path)
 
 
+def test_a_name_that_no_manifest_could_hold_is_refused(tmp_path: Path) -> None:
+    (tree(tmp_path, "glass/a.jpg") / "glass" / "\udcff.jpg").touch()
+    with pytest.raises(SourceError, match="not UTF-8; rename it"):
+        drawn(tmp_path)
+
+
 def test_the_source_itself_may_be_a_link(tmp_path: Path) -> None:
     tree(tmp_path / "disk", "glass/a.jpg")
     (tmp_path / "data").symlink_to(tmp_path / "disk")
@@ -155,7 +161,8 @@ def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "spec", ["", "nowhere", "ftp://host/a.zip", "file:///etc", "s3://bucket/x", "a\0b", "x" * 5000]
+    "spec",
+    ["", "nowhere", "ftp://host/a.zip", "file:///etc", "s3://bucket/x", "a\0b", "~nobody-here/x", "x" * 5000],
 )
 def test_what_is_no_source_is_told_what_is(tmp_path: Path, spec: str) -> None:
     with pytest.raises(BinocularError) as caught:
