@@ -23,8 +23,8 @@ from binocular.errors import BinocularError, NotFoundError
 from binocular.imaging import MOST_PIXELS, ImageFacts, decode, identify
 from binocular.parallel import in_parallel
 from binocular.snapshot import MOST_SOURCES, PackWriter, Place, Rejected, Row, Snapshot, Split
-from components.ingest.neighbours import group_within_classes
 from components.ingest.found import Found
+from components.ingest.neighbours import group_within_classes
 from components.ingest.splits import Candidate, Shares, assign
 
 # The side of the gray picture that a perceptual hash is made from.

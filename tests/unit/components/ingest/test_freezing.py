@@ -11,8 +11,8 @@ from binocular.sample.drawing import write
 from binocular.sample.spec import FAULTS, Spec
 from binocular.snapshot import Snapshot, Split, images, pack_path
 from components.ingest import freezing
-from components.ingest.freezing import Options, freeze_source
 from components.ingest.found import Found
+from components.ingest.freezing import Options, freeze_source
 
 
 @pytest.fixture(scope="module")

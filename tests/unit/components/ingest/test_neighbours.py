@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from components.ingest.neighbours import group, nearest
+from components.ingest.neighbours import group, group_within_classes, nearest
 
 
 def hashes(count: int, near: int, bits: int, seed: int = 0) -> NDArray[np.uint64]:
@@ -63,3 +63,19 @@ def test_time_does_not_grow_with_the_square() -> None:
     # Hashes that share most of their bits, as plain pictures' do, must not take it back there.
     alike = np.arange(60_000, dtype=np.uint64) << np.uint64(20)
     assert seconds(alike) < 30
+
+
+def test_a_chain_that_swallows_a_class_is_taken_apart() -> None:
+    # Each frame differs from the next in three bits, and all hang together at a distance of four.
+    film = np.array([(1 << (n % 60)) * 7 for n in range(60)], dtype=np.uint64)
+    still = hashes(440, 0, 0, seed=1)
+    values, labels = np.concatenate([film, still]), ["film"] * 60 + ["still"] * 440
+
+    assert len(set(group(film, 4).tolist())) == 1
+    within = group_within_classes(values, labels, 4)
+    assert np.unique(within[:60], return_counts=True)[1].max() <= 10
+    assert (within[60:] == group(values, 4)[60:]).all()
+
+
+def test_equal_hashes_stay_together_however_many_they_are() -> None:
+    assert set(group_within_classes(np.zeros(100, dtype=np.uint64), ["black"] * 100, 4).tolist()) == {0}

@@ -97,3 +97,13 @@ def test_a_class_of_one_image_can_be_trained_on_at_most() -> None:
 def test_shares_that_make_no_sense_are_refused(validation: float, test: float) -> None:
     with pytest.raises(SettingError, match="share"):
         Shares(validation, test)
+
+
+def test_a_published_train_side_has_a_validation_part_even_where_the_test_side_looks_alike() -> None:
+    images = [candidate(n, group=n % 200, published="train") for n in range(1_000)]
+    images += [candidate(n, group=n % 200, published="test") for n in range(1_000, 1_200)]
+    sides = assign(images, {}, SHARES)
+
+    assert set(sides[1_000:]) == {"test"}
+    assert 90 < sides[:1_000].count("validation") < 210
+    assert sides[:1_000].count("test") == 0
