@@ -68,7 +68,8 @@ def enough(snapshot: Snapshot, quarantined: Mapping[RowKey, str], thresholds: Th
 
 def _without_images(rejected: Sequence[Rejected], snapshot: Snapshot) -> list[str]:
     """Classes that nobody would miss because none of their files is an image."""
-    files = Counter(each.label for each in rejected if each.label and each.label not in snapshot.classes)
+    known = {"", *snapshot.classes}
+    files = Counter(each.label for each in rejected if each.label not in known)
     return [
         f"class {label} has no images: its {counted(number, 'file')} cannot be read"
         for label, number in sorted(files.items())

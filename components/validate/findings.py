@@ -129,6 +129,8 @@ def shortened(name: str, most: int) -> str:
 
 def printable(text: str) -> str:
     """A stranger's names without what would move a terminal's cursor or be no UTF-8."""
+    if text.isprintable():
+        return text
     return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 

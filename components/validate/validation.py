@@ -36,7 +36,7 @@ def validate(snapshot: Snapshot, folder: Path, thresholds: Thresholds, champion:
     checked.add(amounts.enough(snapshot, checked.quarantined, thresholds))
     if champion is not None:
         checked.add(drift(snapshot, champion, thresholds))
-    return _report(snapshot, champion, checked, thresholds)
+    return assemble(snapshot, champion, checked, thresholds)
 
 
 def write(report: Report, snapshot: Snapshot, folder: Path, out: Path) -> None:
@@ -45,7 +45,8 @@ def write(report: Report, snapshot: Snapshot, folder: Path, out: Path) -> None:
     (out / PAGE).write_text(page.render(report, snapshot, folder), encoding="utf-8")
 
 
-def _report(snapshot: Snapshot, champion: Snapshot | None, checked: Checked, thresholds: Thresholds) -> Report:
+def assemble(snapshot: Snapshot, champion: Snapshot | None, checked: Checked, thresholds: Thresholds) -> Report:
+    """The report of what was found."""
     return Report(
         snapshot=snapshot.digest,
         champion=champion.digest if champion else None,
