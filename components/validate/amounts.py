@@ -41,7 +41,7 @@ def unreadable(snapshot: Snapshot, thresholds: Thresholds) -> Checked:
         else f"They are left out ({percent(thresholds.unreadable_share)} are tolerated)."
     )
     cases = [rejected_case(each) for each in rejected]
-    return Checked([finding("unreadable", "hard" if hard else "soft", message, cases)])
+    return Checked([finding("unreadable", "hard" if hard else "soft", message, cases, len(rejected))])
 
 
 def used(rows: Sequence[Row], classes: Sequence[str], quarantined: Mapping[RowKey, str]) -> Counts:

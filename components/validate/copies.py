@@ -37,7 +37,10 @@ def near_duplicates(rows: Sequence[Row]) -> Checked:
     groups = [same for same in _grouped(rows, lambda row: row.group) if len({row.sha256 for row in same}) > 1]
     if not groups:
         return Checked()
-    cases = [case(same, f"{len({row.sha256 for row in same})} images that look alike") for same in groups]
+    cases = [
+        case(_nearest_first(same), f"{len({row.sha256 for row in same})} images that look alike")
+        for same in groups
+    ]
     images = len({row.sha256 for same in groups for row in same})
     message = (
         f"{counted(images, 'image')} in {counted(len(groups), 'group')} that look alike: {_named(cases)}. "
@@ -145,6 +148,11 @@ def _one_a_label_first(rows: Sequence[Row]) -> list[Row]:
     others = {row.label: row for row in sorted(rows, key=lambda row: -_apart(rows[0], row))}
     first = [rows[0], *(row for label, row in others.items() if label != rows[0].label)]
     return first + [row for row in rows if row not in first]
+
+
+def _nearest_first(rows: Sequence[Row]) -> list[Row]:
+    """What is seen first looks alike most; a large group is a chain whose ends may differ."""
+    return sorted(rows, key=lambda row: _apart(rows[0], row))
 
 
 def _pair_first(leaving: Sequence[Row], kept: Sequence[Row]) -> list[Row]:

@@ -71,7 +71,7 @@ class Finding:
     message: str
     cases: tuple[Case, ...] = ()  # up to MOST_CASES
     total: int = 0  # how many cases there are
-    left_out: int = 0  # rows that are quarantined for it
+    left_out: int = 0  # rows or files that are not used for it
 
     @property
     def title(self) -> str:

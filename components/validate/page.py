@@ -44,7 +44,6 @@ class Shown:
     label: str
     split: str
     name: str
-    more: int  # further files of the same content
     hint: str
 
 
@@ -112,17 +111,21 @@ def _problem(finding: Finding) -> Problem:
 
 
 def _exhibit(case: Case) -> Exhibit:
+    if len(case.files) == 1:
+        # Side by side also where several files are one row.
+        (only,) = case.files
+        places = tuple(_shown(only, place) for place in range(min(MOST_FILES, len(only.sources))))
+        return Exhibit(places, len(only.sources) - len(places), case.note)
     files = tuple(_shown(each) for each in case.files[:MOST_FILES])
     return Exhibit(files, case.total - len(files), case.note)
 
 
-def _shown(file: File) -> Shown:
+def _shown(file: File, place: int = 0) -> Shown:
     return Shown(
         file.sha256,
         _short(file.label),
         file.split or "",
-        _short(file.sources[0]),
-        len(file.sources) - 1,
+        _short(file.sources[place]),
         _short(" = ".join(file.sources), MOST_NAME_CHARACTERS * 4),
     )
 

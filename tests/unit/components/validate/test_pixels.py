@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from PIL import Image, ImageFilter, ImageOps
+from PIL import Image, ImageOps
 
 from binocular.snapshot import Split
 from components.validate.findings import Finding
@@ -15,9 +15,8 @@ from tests.unit.components.validate.conftest import LENIENT, Frozen, MakeFrozen,
 ODD: dict[str, Callable[[], Image.Image]] = {
     "dark": lambda: Image.effect_noise((48, 48), 20).point(lambda value: value // 6).convert("RGB"),
     "light": lambda: Image.effect_noise((48, 48), 20).point(lambda value: 250 + value // 60).convert("RGB"),
-    "blurred": lambda: ImageOps.autocontrast(
-        Image.effect_noise((48, 48), 80).filter(ImageFilter.GaussianBlur(8))
-    ).convert("RGB"),
+    # Its border is black: a bright one is an edge to cleanvision.
+    "blurred": lambda: ImageOps.invert(Image.radial_gradient("L").resize((48, 48))).convert("RGB"),
     "low_information": lambda: Image.new("RGB", (48, 48), (120, 80, 60)),
     "odd_size": lambda: Image.effect_noise((900, 900), 90).convert("RGB"),
     "odd_aspect_ratio": lambda: Image.effect_noise((120, 30), 90).convert("RGB"),
