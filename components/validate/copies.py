@@ -100,6 +100,7 @@ def leakage(rows: Sequence[Row], thresholds: Thresholds) -> Checked:
     cases = []
     quarantined: dict[RowKey, str] = {}
     leaked = 0
+    # Identical images have the same perceptual hash, so a group holds them too.
     for same in _grouped(rows, lambda row: row.group if thresholds.near_leaks else row.sha256):
         stays = max((row.split for row in same), key=_BETTER_SIDE.__getitem__)
         leaving = [row for row in same if row.split != stays]
@@ -130,9 +131,11 @@ def _leakage_message(
         if hard
         else "The test copy stays, the other is left out."
     )
+    left_out = f"{counted(leaving, 'copy', 'copies')} left out: {_named(cases)}"
+    if not leaked:
+        return f"Images in training and in validation; {left_out}. The validation copy stays."
     return (
-        f"{counted(leaked, 'test image')} ({percent(share)}) also in training or validation; "
-        f"{counted(leaving, 'copy', 'copies')} left out: {_named(cases)}. {advice}"
+        f"{counted(leaked, 'test image')} ({percent(share)}) also in training or validation; {left_out}. {advice}"
     )
 
 

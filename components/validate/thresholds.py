@@ -42,7 +42,7 @@ class Thresholds:
         10, "Hard where a class has fewer training images than this, after what is left out.", least=1
     )
     most_imbalance: float = _limit(
-        20, "Soft where the largest class is more than this many times the smallest.", least=1, most=math.inf
+        20.0, "Soft where the largest class is more than this many times the smallest.", least=1, most=math.inf
     )
     most_drift: float = _limit(
         0.2, "Soft above this Jensen-Shannon distance (0 equal, 1 disjoint) to the champion's label shares."
@@ -56,7 +56,7 @@ class Thresholds:
     low_information: float = _limit(0.3, "Soft below this entropy, in tens of bits a pixel.")
     odd_aspect_ratio: float = _limit(0.35, "Soft where the shorter side is less than this part of the longer one.")
     odd_size: float = _limit(
-        3, "Soft where a size is more than this many interquartile ranges off the middle half.", most=math.inf
+        3.0, "Soft where a size is more than this many interquartile ranges off the middle half.", most=math.inf
     )
     quarantine_outliers: bool = _switch(
         "Whether odd, dark, light, blurred and empty training images are left out and not only reported.",

@@ -22,7 +22,7 @@ def test_a_fit_snapshot_exits_with_0_and_leaves_three_files(
 ) -> None:
     made = frozen(plain())
     out = tmp_path / "out"
-    lenient = ("--least-images-per-class", 2)
+    lenient = ("--least-images-per-class", 2, "--most-imbalance", 1.5, "--odd-size", 2.5)
 
     assert run(monkeypatch, "--snapshot", made.folder, "--out", out, "--champion", made.folder, *lenient) == 0
     assert sorted(path.name for path in out.iterdir()) == ["quarantine.json", "report.html", "report.json"]

@@ -83,7 +83,9 @@ def test_leaks_are_soft_up_to_their_share_of_test_and_hard_above() -> None:
 
 
 def test_a_leak_between_training_and_validation_is_never_hard() -> None:
-    assert not hard(copies.leakage([row(1), row(1, split="validation")], Thresholds(leakage_share=0)))
+    checked = copies.leakage([row(1), row(1, split="validation")], Thresholds(leakage_share=0))
+    assert not hard(checked)
+    assert "The validation copy stays" in checked.findings[0].message
 
 
 def test_near_duplicates_leak_unless_only_identical_images_count() -> None:

@@ -12,7 +12,7 @@ from components.validate import page
 from components.validate import report as reports
 from components.validate.findings import Checked
 from components.validate.thresholds import Thresholds
-from components.validate.validation import assemble, write
+from components.validate.validation import assemble, validate, write
 from tests.unit.components.validate.conftest import Frozen, MakeFrozen, found, of_rows, picture, plain, png, row
 
 HOSTILE = '<script>alert("x")</script><img src=x onerror=alert(1)>&amp;\n\x1b[31m"\''
@@ -99,7 +99,7 @@ def test_twenty_thousand_images_with_thousands_of_problems_stay_below_two_megaby
     noise = [png(Image.fromarray(rng.integers(0, 255, (150, 150, 3), dtype=np.uint8))) for _ in range(100)]
     folder = tmp_path / "snapshot"
     rows = [row(n, "x" * 300 + str(n % 700), SPLITS[n % 3], found=2, group=f"{n // 5}") for n in range(20_000)]
-    # The names of other images for the same hundred pictures: only their places count.
+    # A hundred pictures under the digests of twenty thousand.
     shown = {each.sha256: noise[n % 100] for n, each in enumerate(rows)}
 
     def images(_: Path, wanted: list[object]) -> list[tuple[object, bytes]]:
@@ -109,8 +109,6 @@ def test_twenty_thousand_images_with_thousands_of_problems_stay_below_two_megaby
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("binocular.snapshot.images", images)
         patch.setattr("components.validate.validation.outliers", lambda *_: Checked())
-        from components.validate.validation import validate  # noqa: PLC0415
-
         report = validate(snapshot, folder, Thresholds(), None)
         text = page.render(report, snapshot, folder)
     assert {"leakage", "duplicates", "near_label_conflicts", "unreadable"} <= {
@@ -142,7 +140,7 @@ def test_a_snapshot_without_complaints_says_so_and_what_was_checked(frozen: Make
     assert "Problems" not in text
 
 
-def test_packs_of_another_folder_are_never_needed_for_an_empty_snapshot(tmp_path: Path) -> None:
+def test_a_snapshot_of_nothing_has_a_page_too(tmp_path: Path) -> None:
     with PackWriter(tmp_path):
         pass
     snapshot = of_rows([])
