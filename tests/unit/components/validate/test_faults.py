@@ -11,7 +11,7 @@ from components.validate.findings import Finding
 from components.validate.report import Report
 from components.validate.thresholds import Thresholds
 from components.validate.validation import write
-from tests.unit.components.validate.conftest import Frozen, freeze, members
+from tests.unit.components.validate.conftest import Frozen, MakeFrozen, found, freeze, members, picture, plain
 
 
 @pytest.fixture(scope="module")
@@ -89,6 +89,23 @@ def test_the_files_say_the_same_as_the_report(faulty: Frozen, report: Report, tm
     quarantine = json.loads((tmp_path / "quarantine.json").read_text())
     assert {(row["sha256"], row["label"], row["split"]) for row in quarantine["rows"]} == set(report.quarantined)
     assert all(row["reason"] and row["files"] for row in quarantine["rows"])
+
+
+def test_an_image_that_is_left_out_for_its_labels_leaks_nowhere(frozen: MakeFrozen) -> None:
+    twice = [
+        found("train/cat/a.png", "cat", picture(1), "train"),
+        found("test/dog/a.png", "dog", picture(1), "test"),
+    ]
+    report = frozen([*plain(), *twice]).report()
+
+    assert the("label_conflicts", report).left_out == len(report.quarantined) == 2
+    assert "leakage" not in {each.check for each in report.findings}
+
+
+def test_what_stops_the_run_comes_first(faulty: Frozen) -> None:
+    severities = [each.severity for each in faulty.report(Thresholds(unreadable_share=1)).findings]
+    assert severities == sorted(severities)
+    assert set(severities) == {"hard", "soft"}
 
 
 def test_the_default_thresholds_stop_this_much_damage_and_say_why(faulty: Frozen) -> None:

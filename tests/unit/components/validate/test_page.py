@@ -119,6 +119,18 @@ def test_twenty_thousand_images_with_thousands_of_problems_stay_below_two_megaby
     assert "more cases are in report.json" in text
 
 
+def test_pictures_that_do_not_fit_are_left_away_and_that_is_shown(
+    faulty: Frozen, rendered: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "MOST_PICTURE_BYTES", 20_000)
+    text = page.render(faulty.report(Thresholds()), faulty.snapshot, faulty.folder)
+
+    assert len(text) < len(rendered) - 20_000
+    assert 0 < text.count("<img") < rendered.count("<img")
+    assert "not shown</div>" in text
+    assert "not shown</div>" not in rendered
+
+
 def test_no_json_holds_what_is_no_number(faulty: Frozen, tmp_path: Path) -> None:
     def refuse(constant: str) -> None:
         raise AssertionError(constant)
