@@ -108,9 +108,10 @@ def row(number: int, label: str = "cat", split: Split = "train", **facts: object
         "height": 48,
         "group": sha256,
         "published": None,
+        "phash": sha256[:16],
         "place": Place("none", 0, 0),
     } | facts
-    return Row(label=label, split=split, corrected=False, format="JPEG", phash=sha256[:16], **given)  # type: ignore[arg-type]
+    return Row(label=label, split=split, corrected=False, format="JPEG", **given)  # type: ignore[arg-type]
 
 
 def of_rows(rows: Iterable[Row], rejected: Iterable[Rejected] = ()) -> Snapshot:
