@@ -19,6 +19,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal, Self, get_args
 
@@ -82,7 +83,7 @@ class Snapshot:
     rows: tuple[Row, ...]
     rejected: tuple[Rejected, ...]
 
-    @property
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """The labels, sorted."""
         return tuple(sorted({row.label for row in self.rows}))
@@ -227,7 +228,7 @@ def _write_lines(path: Path, lines: Iterable[dict[str, object]]) -> None:
     # No name and no time in the header: the same rows are the same bytes.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
         for line in lines:
-            file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(line).encode() + b"\n")  # ASCII: a file's name need not be valid Unicode
 
 
 def _read_lines(path: Path) -> Iterator[dict[str, object]]:
