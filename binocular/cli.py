@@ -1,4 +1,4 @@
-"""The `binocular` command. Each verb is one function; an error of ours becomes one line and an exit code."""
+"""The `binocular` command. Each verb is one function."""
 
 import logging
 import sys
@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binocular import follow, logs, settings_page, stack
-from binocular.errors import BinocularError, of_this_machine
+from binocular.commands import run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
 from binocular.state import PartState
@@ -26,21 +26,8 @@ log = logging.getLogger(__name__)
 
 
 def main() -> None:
-    """Run the command line; the only place where an error becomes an exit code."""
-    try:
-        cli(prog_name="binocular", standalone_mode=False)
-    except BinocularError as error:
-        click.echo(f"binocular: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        click.echo(f"binocular: {of_this_machine(error)}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("binocular: interrupted", err=True)
-        sys.exit(130)
+    """Run the command line."""
+    run(cli, "binocular")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

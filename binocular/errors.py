@@ -52,6 +52,20 @@ class TooLargeError(BinocularError):
     code = "too_large"
 
 
+class ImageError(BinocularError):
+    """The bytes are not an image we read, or a damaged one. Retrying does not help."""
+
+    status = 422
+    code = "image"
+
+
+class ImageTooLargeError(BinocularError):
+    """The image has more pixels than we decode. Retrying does not help; a smaller image does."""
+
+    status = 413
+    code = "image_too_large"
+
+
 class IntegrityError(BinocularError):
     """The bytes are not the ones their checksum promised. Retrying helps where the damage was in transit."""
 
@@ -113,6 +127,34 @@ class ProcessError(BinocularError):
 
     status = 503
     code = "process_failed"
+
+
+class InvalidLabelError(BinocularError):
+    """A class name that could not be a folder, a key or a line of a report. Retrying does not help."""
+
+    status = 400
+    code = "invalid_label"
+
+
+class SourceError(BinocularError):
+    """A source of images that cannot be used as it is. Retrying does not help; changing the source does."""
+
+    status = 400
+    code = "source"
+
+
+class ArchiveRefusedError(SourceError):
+    """An archive that is broken, or made to harm who opens it. Retrying does not help; packing it anew may."""
+
+    code = "archive_refused"
+
+
+class DownloadError(BinocularError):
+    """A download that was cut off, or a server that does not answer. Retrying continues where it stopped."""
+
+    status = 502
+    code = "download"
+    retry = True
 
 
 def of_this_machine(error: OSError) -> str:

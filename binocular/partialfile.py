@@ -68,6 +68,10 @@ class PartialFile:
         """Append."""
         self._file.write(data)
 
+    def restart(self) -> None:
+        """Forget what is there."""
+        self._file.truncate(0)
+
     def discard(self) -> None:
         """What is there is wrong: the next try starts over."""
         self._continuable = False

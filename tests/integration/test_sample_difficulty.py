@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.linear_model import RidgeClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from binocular.sample.drawing import write
 from binocular.sample.spec import CLASSES, Spec
@@ -41,10 +38,16 @@ def _pixels(path: Path) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("strength", [1e2, 1e4, 1e6])
 def test_a_linear_model_on_pixels_stays_below_70_percent(split: Split, strength: float) -> None:
     images, labels, test_images, test_labels = split
-    model = make_pipeline(StandardScaler(), RidgeClassifier(alpha=strength))
-    model.fit(images.reshape(len(images), -1), labels)
+    pixels = images.reshape(len(images), -1).astype(float)
+    mean, deviation = pixels.mean(0), pixels.std(0)
+    train, test = (pixels - mean) / deviation, (test_images.reshape(len(test_images), -1) - mean) / deviation
+    # Ridge regression on one column a class, solved for images rather than for pixels, which are many more.
+    targets = np.where(labels[:, None] == np.arange(len(CLASSES)), 1.0, -1.0)
+    weights = np.linalg.solve(train @ train.T + strength * np.eye(len(train)), targets)
 
-    assert model.score(test_images.reshape(len(test_images), -1), test_labels) < 0.7
+    found = (test @ train.T @ weights).argmax(1)
+
+    assert 1 / len(CLASSES) < (found == test_labels).mean() < 0.7
 
 
 def test_a_small_network_reaches_90_percent(split: Split) -> None:

@@ -18,7 +18,7 @@ from binocular import embedded, processes
 from binocular.settings import Settings
 from binocular.state import lock_owner, read_state
 from binocular.store import Store, connect
-from tests.servers import free_port, free_store_port, wait_until
+from tests.servers import StoreServer, free_port, free_store_port, wait_until
 
 
 class Machine:
@@ -237,6 +237,24 @@ def test_a_named_store_that_is_down_is_one_clear_error(machine: Machine) -> None
     assert (code, output.count("\n")) == (1, 1), output
     assert f"binocular: object store {url} is not answering (Connection refused)" in output
     assert time.monotonic() - started < 10
+
+
+def test_with_a_named_store_none_is_started_and_its_bucket_is_made(
+    machine: Machine, server: StoreServer, bucket: str
+) -> None:
+    endpoint = server.store().endpoint
+    variables = {
+        "BINOCULAR_STORE_URL": endpoint.url,
+        "BINOCULAR_STORE_ACCESS_KEY": endpoint.access_key,
+        "BINOCULAR_STORE_SECRET_KEY": endpoint.secret_key,
+        "BINOCULAR_STORE_BUCKET": bucket,
+    }
+
+    assert machine.run("up", **variables)[0] == 0
+
+    assert machine.run("status", **variables)[0] == 0
+    assert not (machine.settings.home / "store").exists()
+    assert list(server.store(store_bucket=bucket).entries()) == []
 
 
 def test_ctrl_c_during_up_stops_what_it_started(machine: Machine) -> None:
