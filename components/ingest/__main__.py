@@ -13,7 +13,10 @@ from binocular.snapshot import Snapshot
 from binocular.store import connect
 from components.ingest.freezing import Options
 from components.ingest.splits import Shares
-from components.ingest.step import ingest_dataset, ingest_folder
+from components.ingest.step import Source, ingest_dataset, ingest_folder
+from components.ingest.trees import SCHEME
+
+DOWNLOADS = "downloads"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -58,10 +61,14 @@ def ingest(
     logs.configure(settings)
     options = Options(Shares(validation_share, test_share), near_duplicate_bits, most_pixels)
     if out is not None:
-        _tell(ingest_folder(source, out, previous, sha256, options), str(out))
+        store = connect(settings) if source.startswith(SCHEME) else None
+        named = Source(source, sha256, settings.home / DOWNLOADS, store)
+        _tell(ingest_folder(named, out, previous, options), str(out))
         return
+    store = connect(settings)
+    named = Source(source, sha256, settings.home / DOWNLOADS, store)
     with tempfile.TemporaryDirectory() as scratch:
-        reference, frozen = ingest_dataset(source, connect(settings), str(dataset), Path(scratch), sha256, options)
+        reference, frozen = ingest_dataset(named, store, str(dataset), Path(scratch), options)
     _tell(frozen, reference.prefix)
 
 

@@ -2,6 +2,8 @@
 
 import os
 import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -10,11 +12,26 @@ from binocular.datasets import Reference, fetch_snapshot, latest, publish_snapsh
 from binocular.errors import ConflictError
 from binocular.snapshot import PACKS, Snapshot, pack_path
 from binocular.store import Store
+from components.ingest.found import Found
 from components.ingest.freezing import Options, freeze_source
 from components.ingest.sources import contributions, open_source
 
 
-def ingest_folder(source: str, out: Path, previous: Path | None, sha256: str, options: Options) -> Snapshot:
+@dataclass(frozen=True)
+class Source:
+    """What a user named, and what opening it takes."""
+
+    spec: str
+    sha256: str  # of an archive; needed where it is a URL
+    downloads: Path  # keeps what was fetched: a download that was cut off continues in the next run
+    store: Store | None  # for s3://
+
+    def files(self) -> Iterator[Found]:
+        """Its files, lazily."""
+        return open_source(self.spec, store=self.store, scratch=self.downloads, sha256=self.sha256)
+
+
+def ingest_folder(source: Source, out: Path, previous: Path | None, options: Options) -> Snapshot:
     """Freeze a source into a folder that appears only when it is complete."""
     if out.exists():
         raise ConflictError(f"{out} exists; name another folder or delete it first")
@@ -22,11 +39,9 @@ def ingest_folder(source: str, out: Path, previous: Path | None, sha256: str, op
     draft = out.with_name(f".{out.name}.ingesting")
     shutil.rmtree(draft, ignore_errors=True)
     try:
-        found = open_source(source, store=None, scratch=draft / "scratch", sha256=sha256)
-        frozen = freeze_source(found, draft, before, options)
+        frozen = freeze_source(source.files(), draft, before, options)
         if previous:
             _bring_packs(frozen, previous, draft)
-        shutil.rmtree(draft / "scratch", ignore_errors=True)
         draft.rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -34,14 +49,12 @@ def ingest_folder(source: str, out: Path, previous: Path | None, sha256: str, op
 
 
 def ingest_dataset(
-    source: str, store: Store, dataset: str, scratch: Path, sha256: str, options: Options
+    source: Source, store: Store, dataset: str, scratch: Path, options: Options
 ) -> tuple[Reference, Snapshot]:
     """Freeze a source, and what people contributed, into the store as the dataset's latest snapshot."""
     reference = latest(store, dataset)
     before = fetch_snapshot(store, reference, scratch / "previous", packs=False) if reference else None
-
-    found = open_source(source, store=store, scratch=scratch / "download", sha256=sha256)
-    frozen = freeze_source(chain(found, contributions(store)), scratch / "snapshot", before, options)
+    frozen = freeze_source(chain(source.files(), contributions(store)), scratch / "snapshot", before, options)
     return publish_snapshot(store, scratch / "snapshot", dataset), frozen
 
 

@@ -106,6 +106,8 @@ def test_a_dataset_in_the_store_grows_by_what_people_contribute(
     code, output = ingest(photos, "--dataset", "waste", **variables)
 
     assert code == 0, output
+    code, output = ingest(f"s3://{endpoint.bucket}/uploads", "--out", tmp_path / "from-store", **variables)
+    assert (code, "1 images" in output) == (0, True), output
     second = latest(store, "waste")
     assert second is not None
     after = fetch_snapshot(store, second, tmp_path / "second")
