@@ -1,6 +1,7 @@
 """The edge between a command line and the shell: the one place where an error becomes a line and an exit code."""
 
 import sys
+from typing import NoReturn
 
 import click
 
@@ -10,10 +11,13 @@ EXIT_FAILED = 1
 EXIT_INTERRUPTED = 130
 
 
-def run(command: click.Command, name: str) -> None:
-    """Run a command; what it raises becomes `name: message` on standard error and an exit code."""
+def run(command: click.Command, name: str, program: str | None = None) -> object:
+    """Run a command and return what it returns; an error becomes `name: message` and an exit code.
+
+    `program` is what its usage line calls it, where that is more than its name.
+    """
     try:
-        command(prog_name=name, standalone_mode=False)
+        return command(prog_name=program or name, standalone_mode=False)
     except BinocularError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
@@ -25,6 +29,6 @@ def run(command: click.Command, name: str) -> None:
         _leave(name, "interrupted", EXIT_INTERRUPTED)
 
 
-def _leave(name: str, message: str, code: int) -> None:
+def _leave(name: str, message: str, code: int) -> NoReturn:
     click.echo(f"{name}: {message}", err=True)
     sys.exit(code)

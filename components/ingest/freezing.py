@@ -9,7 +9,6 @@ whether that is a problem is for validation to say.
 import hashlib
 import logging
 import os
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +21,7 @@ from binocular import snapshot
 from binocular.errors import BinocularError, NotFoundError
 from binocular.imaging import MOST_PIXELS, ImageFacts, decode, identify
 from binocular.parallel import in_parallel
+from binocular.progress import with_progress
 from binocular.snapshot import MOST_SOURCES, PackWriter, Place, Rejected, Row, Snapshot, Split
 from components.ingest.found import Found
 from components.ingest.neighbours import group_within_classes
@@ -29,7 +29,6 @@ from components.ingest.splits import Candidate, Shares, assign
 
 # The side of the gray picture that a perceptual hash is made from.
 PHASH_SIDE = 32
-PROGRESS_EVERY_S = 5.0
 
 log = logging.getLogger(__name__)
 
@@ -105,13 +104,8 @@ def _of_previous(previous: Snapshot | None) -> tuple[dict[str, _Facts], dict[str
 
 def _examine(found: Iterable[Found], known: dict[str, _Facts], options: Options) -> Iterator[_Examined]:
     """Read and examine each file, several at once, in order, with progress in the log."""
-    started = reported = time.monotonic()
-    for count, seen in enumerate(in_parallel(os.cpu_count() or 1, _examiner(known, options), _read(found)), 1):
-        yield seen
-        now = time.monotonic()
-        if now - reported > PROGRESS_EVERY_S:
-            reported = now
-            log.info("ingesting", extra={"images": count, "per_second": round(count / (now - started))})
+    examined = in_parallel(os.cpu_count() or 1, _examiner(known, options), _read(found))
+    return with_progress(examined, log, "ingesting")
 
 
 def _read(found: Iterable[Found]) -> Iterator[tuple[Found, bytes | OSError]]:

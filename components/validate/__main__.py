@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from binocular import snapshot as snapshots
-from binocular.errors import BinocularError, of_this_machine
+from binocular.commands import run
 from components.validate.report import Report
 from components.validate.thresholds import Thresholds, options
 from components.validate.validation import PAGE, validate, write
@@ -18,21 +18,8 @@ EXIT_UNFIT = 1
 
 
 def main() -> None:
-    """Run the command line; the only place where an error becomes an exit code."""
-    try:
-        report = command(prog_name="python -m components.validate", standalone_mode=False)
-    except BinocularError as error:
-        click.echo(f"validate: {error}", err=True)
-        sys.exit(error.exit_code)
-    except OSError as error:
-        click.echo(f"validate: {of_this_machine(error)}", err=True)
-        sys.exit(1)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("validate: interrupted", err=True)
-        sys.exit(130)
+    """Run the command line; its exit code tells whether the snapshot is fit."""
+    report = run(command, "validate", program="python -m components.validate")
     if isinstance(report, Report) and not report.passed:
         sys.exit(EXIT_UNFIT)
 

@@ -6,7 +6,6 @@ decoded small, several at once, so memory holds a few of them and seven numbers 
 
 import logging
 import os
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from PIL import Image
 from binocular import snapshot
 from binocular.imaging import MOST_PIXELS, decode
 from binocular.parallel import in_parallel
+from binocular.progress import with_progress
 from binocular.snapshot import Row
 from components.validate.findings import Checked, RowKey, case, counted, finding, key, named, percent
 from components.validate.thresholds import Thresholds
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # Longer sides are decoded down to this: brightness and entropy hardly change, and the time stays
 # the same for every photo.
 MOST_SIDE = 192
-PROGRESS_EVERY_S = 5.0
 # A size's score is 0.5 at its threshold, on either side of the middle.
 ODD_SIZE_SCORE = 0.5
 # How cleanvision turns its measures into scores between 0 and 1.
@@ -173,11 +172,5 @@ def _measure(ordered: Sequence[Row], folder: Path, columns: Sequence[str]) -> It
         measured["aspect_ratio"] = min(row.width / row.height, row.height / row.width)
         return tuple(measured[column] for column in columns)
 
-    started = reported = time.monotonic()
-    images = snapshot.images(folder, ordered)
-    for count, measured in enumerate(in_parallel(os.cpu_count() or 1, measure, images), 1):
-        yield measured
-        now = time.monotonic()
-        if now - reported > PROGRESS_EVERY_S:
-            reported = now
-            log.info("validating", extra={"images": count, "per_second": round(count / (now - started))})
+    measured = in_parallel(os.cpu_count() or 1, measure, snapshot.images(folder, ordered))
+    return with_progress(measured, log, "validating")

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from binocular import snapshot
+from binocular import progress, snapshot
 from binocular.errors import NotFoundError
 from binocular.sample.drawing import write
 from binocular.sample.spec import FAULTS, Spec
 from binocular.snapshot import Snapshot, Split, images, pack_path
-from components.ingest import freezing
 from components.ingest.found import Found
 from components.ingest.freezing import Options, freeze_source
 
@@ -146,7 +145,7 @@ def test_a_source_without_images_is_refused(tmp_path: Path) -> None:
 def test_progress_is_logged(
     photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(freezing, "PROGRESS_EVERY_S", 0.0)
+    monkeypatch.setattr(progress, "EVERY_S", 0.0)
     with caplog.at_level(logging.INFO):
         ingest(found(photos), tmp_path)
 
