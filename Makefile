@@ -88,7 +88,7 @@ docs: .venv/local ## Write the generated pages of docs/
 LOCK = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
 .PHONY: lock
 lock: .venv/dev ## Renew requirements/*.txt to the newest versions that pyproject.toml allows
-	$(LOCK) --upgrade --extra dev -o requirements/dev.txt
+	$(LOCK) --upgrade --extra dev -c requirements/held-back.in -o requirements/dev.txt
 	@for set in $(SETS); do echo "requirements/$$set.txt"; $(LOCK) --extra $$set -c requirements/dev.txt -o requirements/$$set.txt; done
 
 .PHONY: minio

@@ -1,0 +1,1 @@
+"""The Kubeflow Pipelines API on one machine: compiled packages, executed by subprocesses."""
