@@ -4,11 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from binocular.quarantine import RowKey
 from binocular.snapshot import Rejected, Row, Split
 
 Severity = Literal["hard", "soft"]
-# What a quarantined row is known by: its digest, label and split.
-RowKey = tuple[str, str, Split]
 # A finding lists this many cases, and each case this many files; the totals count all.
 MOST_CASES = 2000
 MOST_FILES = 50
@@ -90,11 +89,6 @@ class Checked:
         """Take over what another check found; the first reason of a row stays."""
         self.findings += other.findings
         self.quarantined = {**other.quarantined, **self.quarantined}
-
-
-def key(row: Row) -> RowKey:
-    """What a row is known by in the quarantine."""
-    return row.sha256, row.label, row.split
 
 
 def case(rows: Sequence[Row], note: str) -> Case:

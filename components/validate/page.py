@@ -15,9 +15,10 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from binocular import snapshot as snapshots
+from binocular.quarantine import key
 from binocular.snapshot import SPLITS, Row, Snapshot
 from components.validate.figures import HEIGHT, WIDTH, class_bars, shapes, sizes
-from components.validate.findings import OF_CHAMPION, TITLES, Case, File, Finding, key, printable, shortened
+from components.validate.findings import OF_CHAMPION, TITLES, Case, File, Finding, printable, shortened
 from components.validate.pixels import small
 from components.validate.report import Report
 

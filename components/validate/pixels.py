@@ -19,8 +19,9 @@ from binocular import snapshot
 from binocular.imaging import MOST_PIXELS, decode
 from binocular.parallel import in_parallel
 from binocular.progress import with_progress
+from binocular.quarantine import RowKey, key
 from binocular.snapshot import Row
-from components.validate.findings import Checked, RowKey, case, counted, finding, key, named, percent
+from components.validate.findings import Checked, case, counted, finding, named, percent
 from components.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
