@@ -50,7 +50,12 @@ def publish(store: Store, folder: Path, prefix: str) -> Manifest:
         return manifest
     own = f"{prefix}/{manifest.digest}"
     paths = (file.path for file in manifest.files)
-    _exhaust(in_parallel(store.endpoint.parallel, lambda p: store.put_file(f"{own}/{p}", folder / p), paths))
+    try:
+        _exhaust(in_parallel(store.endpoint.parallel, lambda p: store.put_file(f"{own}/{p}", folder / p), paths))
+    except NotFoundError:
+        # Who wins sweeps away what others are still writing: then it is a conflict that these files are gone.
+        _published_same(store, prefix, manifest)
+        raise
     if describe(folder) != manifest:
         raise ConflictError(f"{folder} changed while it was published to {prefix}; nothing was made public")
     if not store.create(f"{prefix}/{MANIFEST}", manifest.text().encode()):
