@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from binocular.quarantine import RowKey, key
+from binocular.report.words import counted, named, percent
 from binocular.snapshot import SPLITS, Rejected, Row, Snapshot
-from components.validate.findings import Checked, counted, finding, named, percent, rejected_case
+from components.validate.findings import Checked, finding, rejected_case
 from components.validate.thresholds import Thresholds
 
 # A classifier tells at least two things apart.

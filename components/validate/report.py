@@ -11,9 +11,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from binocular.quarantine import QUARANTINE, Quarantine, QuarantinedRow, RowKey, key
+from binocular.report.words import printable
 from binocular.snapshot import Row
 from components.validate.amounts import Counts
-from components.validate.findings import Finding, Severity, printable
+from components.validate.findings import Finding, Severity
 from components.validate.thresholds import Thresholds
 
 FORMAT = 1
