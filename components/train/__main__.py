@@ -9,7 +9,7 @@ from binocular import logs, quarantine
 from binocular import snapshot as snapshots
 from binocular.commands import run
 from binocular.parameters import with_options
-from binocular.settings import load
+from binocular.settings import DOWNLOADS, load
 from components.train import sweep as sweeps
 from components.train.material import Material
 from components.train.recipe import Recipe
@@ -17,7 +17,6 @@ from components.train.shelf import FolderShelf
 from components.train.weights import Origin
 
 CACHE = "cache"
-DOWNLOADS = "downloads"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -50,10 +49,9 @@ def train(
     shelf = FolderShelf(cache or settings.home / CACHE)
     origin = Origin(shelf, None, settings.home / DOWNLOADS)
     with logs.hushed():  # tensorflow takes seconds, which --help should not
-        from components.train import page  # noqa: PLC0415
-        from components.train.training import train as run_training  # noqa: PLC0415
+        from components.train import page, training  # noqa: PLC0415
     with tempfile.TemporaryDirectory() as scratch:
-        result = run_training(material, recipes, origin, Path(scratch))
+        result = training.train(material, recipes, origin, Path(scratch))
     result.write(out)
     (out / page.PAGE).write_text(page.render_curves(result.facts, result.sweep), encoding="utf-8")
     click.echo(f"candidate: {result.facts.validation['accuracy']:.1%} of validation images right: {out}")

@@ -177,7 +177,7 @@ def _fine_tune(
     base: architectures.Backbone,
     model: Any,  # noqa: ANN401
 ) -> tuple[tuple[Epoch, ...], bool]:
-    """Let the upper layers of the backbone follow; whether that did better than the head alone, which else stays."""
+    """Let the upper layers of the backbone follow; did that do better than the head alone? else the head stays."""
     layers = base.model.layers
     frozen = round(len(layers) * (1 - recipe.fine_tune_share))
     for place, layer in enumerate(layers):
