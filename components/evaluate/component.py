@@ -1,5 +1,6 @@
 """The contract of the evaluate step."""
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import NamedTuple
 
 from kfp import dsl
 
-from binocular import logs, registry
+from binocular import registry
 from binocular.datasets import Reference, fetch_snapshot
 from binocular.errors import IntegrityError, NotFoundError
 from binocular.steps import step
@@ -15,6 +16,8 @@ from binocular.store import Store, connect
 from components import BASE_IMAGE, IMAGE
 from components.evaluate import kubeflow
 from components.evaluate.gate import Gate
+
+log = logging.getLogger(__name__)
 
 
 class Judged(NamedTuple):
@@ -42,8 +45,8 @@ def evaluate(
         drawn = Gate.of(gate)
         folder = Path(scratch, "snapshot")
         fetch_snapshot(store, Reference.at(snapshot), folder)
-        with logs.hushed():  # tensorflow greets
-            from components.evaluate import evaluation as evaluating  # noqa: PLC0415
+        from components.evaluate import evaluation as evaluating  # noqa: PLC0415
+
         question = evaluating.Question(
             snapshot=folder,
             candidate=Path(candidate.path),
@@ -54,6 +57,9 @@ def evaluate(
         )
         done = evaluating.evaluate(question)
         evaluating.write(done, Path(evaluation.path))
+        for reason in done.verdict.reasons:
+            log.info("kept" if reason.passed else "broken", extra={"rule": reason.rule, "why": reason.text})
+        log.info(done.verdict.summary)
         shutil.move(Path(evaluation.path, evaluating.PAGE), report.path)
         for figure, value in kubeflow.metrics(done.verdict, done.evidence).items():
             metrics.log_metric(figure, value)

@@ -8,7 +8,6 @@ raise becomes an `IntegrityError` of one line.
 """
 
 import importlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from binocular.bundle import OUTPUT, SAVED_MODEL, SIGNATURE, Bundle
 from binocular.candidate import MODEL, Answers, Candidate
 from binocular.errors import IntegrityError, NotFoundError
+from components import wake_tensorflow
 
 Pixels = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
@@ -99,8 +99,7 @@ def _asking(graph: Callable[[Pixels], object], name: str, facts: Answers) -> Cal
 
 
 def _tensorflow() -> ModuleType:
-    # Its notes on processors and missing GPUs are no events of ours.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    wake_tensorflow()
     return importlib.import_module("tensorflow")
 
 

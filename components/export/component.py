@@ -1,20 +1,23 @@
 """The contract of the export step."""
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
 from kfp import dsl
 
-from binocular import logs, quarantine, registry
+from binocular import quarantine, registry
 from binocular.datasets import Reference, fetch_snapshot
 from binocular.errors import NotPromotedError
 from binocular.steps import step
 from binocular.store import connect
 from binocular.verdict import Verdict
-from components import BASE_IMAGE, IMAGE
+from components import BASE_IMAGE, IMAGE, wake_tensorflow
 
 PROMOTE = "promote"
+
+log = logging.getLogger(__name__)
 
 
 class Exported(NamedTuple):
@@ -47,8 +50,9 @@ def export(
         folder = Path(scratch, "snapshot")
         reference = Reference.at(snapshot)
         frozen = fetch_snapshot(store, reference, folder)
-        with logs.hushed():  # tensorflow greets
-            from components.export import exporting  # noqa: PLC0415
+        wake_tensorflow()
+        from components.export import exporting  # noqa: PLC0415
+
         rows = quarantine.read(Path(findings.path), frozen)
         wanted = exporting.Wanted(Path(candidate.path), verdict, folder, rows, name, run, reference)
         out = Path(scratch, "bundle")
@@ -57,6 +61,7 @@ def export(
         registry.promote(store, name, version, by=f"run {run}", why=verdict.summary, over=champion or None)
         artifacts = {"curves": curves, "data_report": data_report, "report": report, "evaluation": evaluation}
         registry.record(store, name, run, verdict, version, {key: each.uri for key, each in artifacts.items()})
+        log.info("in production", extra={"model": name, "version": version, "why": verdict.summary})
         model.uri = f"minio://{store.endpoint.bucket}/{registry.prefix(name, version)}"
         model.metadata |= {"name": name, "version": version}
         return Exported(version)

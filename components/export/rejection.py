@@ -1,5 +1,6 @@
 """The contract of the step that ends a run whose candidate was turned away: the decision goes on record."""
 
+import logging
 from pathlib import Path
 
 from kfp import dsl
@@ -9,6 +10,8 @@ from binocular.steps import step
 from binocular.store import connect
 from binocular.verdict import Verdict
 from components import BASE_IMAGE, IMAGE
+
+log = logging.getLogger(__name__)
 
 
 @dsl.component(base_image=BASE_IMAGE, target_image=IMAGE)
@@ -25,4 +28,5 @@ def record_rejection(
         verdict = Verdict.read(Path(evaluation.path))
         artifacts = {"curves": curves, "data_report": data_report, "report": report, "evaluation": evaluation}
         uris = {key: each.uri for key, each in artifacts.items()}
+        log.info("not let in", extra={"model": name, "why": verdict.summary})
         registry.record(connect(settings), name, run, verdict, None, uris)

@@ -1,5 +1,6 @@
 """The contract of the ingest step."""
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +17,8 @@ from components import BASE_IMAGE, IMAGE
 from components.ingest.freezing import Options
 from components.ingest.splits import Shares
 from components.ingest.step import Source, ingest_dataset
+
+log = logging.getLogger(__name__)
 
 
 class Ingested(NamedTuple):
@@ -42,6 +45,8 @@ def ingest(
         options = Options(Shares(validation_share, test_share), near_duplicate_bits)
         named = Source(source, sha256, settings.home / DOWNLOADS, store)
         reference, frozen = ingest_dataset(named, store, name, Path(scratch), options)
+        counts = {split: sum(of_class.values()) for split, of_class in frozen.counts().items()}
+        log.info("frozen", extra={"snapshot": frozen.digest, **counts, "rejected": len(frozen.rejected)})
         shutil.copytree(Path(scratch, "snapshot"), rows.path, ignore=shutil.ignore_patterns(PACKS))
         rows.metadata |= {"digest": frozen.digest, "images": len(frozen.rows), "classes": len(frozen.classes)}
         present = registry.production(store, name)

@@ -10,6 +10,7 @@ from binocular import snapshot as snapshots
 from binocular.commands import run
 from binocular.parameters import with_options
 from binocular.settings import DOWNLOADS, load
+from components import wake_tensorflow
 from components.train import sweep as sweeps
 from components.train.material import Material
 from components.train.recipe import Recipe
@@ -48,8 +49,9 @@ def train(
     material = Material(frozen, folder, quarantine.read(validation, frozen))
     shelf = FolderShelf(cache or settings.home / CACHE)
     origin = Origin(shelf, None, settings.home / DOWNLOADS)
-    with logs.hushed():  # tensorflow takes seconds, which --help should not
-        from components.train import page, training  # noqa: PLC0415
+    wake_tensorflow()
+    from components.train import page, training  # noqa: PLC0415
+
     with tempfile.TemporaryDirectory() as scratch:
         result = training.train(material, recipes, origin, Path(scratch))
     result.write(out)

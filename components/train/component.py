@@ -6,12 +6,12 @@ from pathlib import Path
 
 from kfp import dsl
 
-from binocular import logs, quarantine
+from binocular import quarantine
 from binocular.datasets import Reference, fetch_snapshot
 from binocular.settings import DOWNLOADS
 from binocular.steps import step
 from binocular.store import connect
-from components import BASE_IMAGE, IMAGE
+from components import BASE_IMAGE, IMAGE, wake_tensorflow
 from components.train.material import Material
 from components.train.recipe import Recipe
 from components.train.shelf import StoreShelf
@@ -60,8 +60,9 @@ def train(
         frozen = fetch_snapshot(store, Reference.at(snapshot), folder)
         material = Material(frozen, folder, quarantine.read(Path(findings.path), frozen))
         origin = Origin(StoreShelf(store, Path(scratch, "shelf")), store, settings.home / DOWNLOADS)
-        with logs.hushed():  # tensorflow greets
-            from components.train import page, training  # noqa: PLC0415
+        wake_tensorflow()
+        from components.train import page, training  # noqa: PLC0415
+
         result = training.train(material, wanted, origin, Path(scratch))
         result.write(Path(candidate.path))
         Path(curves.path).write_text(page.render_curves(result.facts, result.sweep), encoding="utf-8")

@@ -1,5 +1,6 @@
 """The contract of the validate step."""
 
+import logging
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,8 @@ from binocular.store import Store, connect
 from components import BASE_IMAGE, IMAGE
 from components.validate import validation
 from components.validate.thresholds import Thresholds
+
+log = logging.getLogger(__name__)
 
 
 @dsl.component(base_image=BASE_IMAGE, target_image=IMAGE)
@@ -36,6 +39,9 @@ def validate(
         before = _champions_data(store, name, champion, Path(scratch)) if champion else None
         found = validation.validate(frozen, folder, drawn, before)
         validation.write(found, frozen, folder, Path(findings.path))
+        for each in found.findings:
+            log.info(each.check, extra={"severity": each.severity, "found": each.message})
+        log.info(found.verdict)
         shutil.move(Path(findings.path, validation.PAGE), report.path)
         counted = {"images": found.images, "left_out": len(found.quarantined), "unreadable": found.unreadable}
         for figure, value in counted.items():
