@@ -186,9 +186,11 @@ def test_a_loss_that_is_no_number_ends_the_training_naming_the_rate(photos: Phot
         trained(photos.before, tmp_path, recipe(photos, learning_rate=1, optimizer="sgd", l2=10, epochs=9))
 
 
-@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
-@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
-def test_every_optimizer_learns_under_every_schedule(
+@pytest.mark.parametrize(
+    ("optimizer", "schedule"),
+    [("adam", "plateau"), ("adamw", "cosine"), ("rmsprop", "constant"), ("sgd", "cosine")],
+)
+def test_every_optimizer_and_every_schedule_learns(
     photos: Photos, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
     shelf = tmp_path_factory.getbasetemp() / "shared-shelf"
