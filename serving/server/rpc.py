@@ -1,0 +1,184 @@
+"""The gRPC side: both services, health, limits, and one place where an error becomes a status.
+
+Each call has a thread of its own, and calls beyond `grpc_max_threads` are refused at once with
+RESOURCE_EXHAUSTED, before their message is read: that is what bounds memory under overload. A few of the
+threads are kept from Predict, so that status and health are answered also then.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+
+from binocular.errors import PortBusyError
+from binocular.wire import services
+from serving.server import flags as flag_values
+from serving.server import modelservice
+from serving.server.deadline import Deadline
+from serving.server.flags import Flags
+from serving.server.metrics import Metrics
+from serving.server.models import Models
+from serving.server.predict import Predictor
+from serving.server.status import ServingError
+
+log = logging.getLogger(__name__)
+
+MESSAGE_LIMIT = 64 * flag_values.MEGABYTE
+# Threads that Predict leaves to status, metadata and health.
+KEPT_FREE = 4
+_LIMIT_OPTION = "grpc.max_receive_message_length"
+
+# Longer than anybody waits, shorter than a lock can.
+_FOR_EVER_S = 1e6
+
+Handler = Callable[[Any, Deadline], Any]
+
+
+def message_limit(flags: Flags) -> int:
+    """Bytes of the largest request."""
+    limit = dict(flag_values.channel_arguments(flags)).get(_LIMIT_OPTION, MESSAGE_LIMIT)
+    return limit if isinstance(limit, int) and limit > 0 else (1 << 31) - 1
+
+
+class Admission:
+    """How many requests may be in the house, running or waiting; one more is refused at once."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._now, self._lock = most, 0, threading.Lock()
+
+    @contextmanager
+    def enter(self) -> Iterator[None]:
+        """Come in, or RESOURCE_EXHAUSTED."""
+        with self._lock:
+            if self._now >= self._most:
+                raise ServingError(
+                    grpc.StatusCode.RESOURCE_EXHAUSTED,
+                    f"{self._most} requests are running or waiting already; try again later",
+                )
+            self._now += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._now -= 1
+
+
+class Rpc:
+    """The gRPC server. `start` opens its port, `stop` lets the calls in flight end."""
+
+    def __init__(self, flags: Flags, models: Models, predictor: Predictor, metrics: Metrics) -> None:
+        self._flags, self._models, self._predictor, self._metrics = flags, models, predictor, metrics
+        self._admission = Admission(flags.grpc_max_threads - KEPT_FREE)
+        self._server = grpc.server(
+            ThreadPoolExecutor(flags.grpc_max_threads, "grpc"),
+            maximum_concurrent_rpcs=flags.grpc_max_threads,
+            options=[
+                ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
+                (_LIMIT_OPTION, MESSAGE_LIMIT),
+                ("grpc.max_send_message_length", -1),
+                *flag_values.channel_arguments(flags),
+            ],
+        )
+        self._server.add_generic_rpc_handlers(
+            (
+                services.handlers(
+                    "PredictionService",
+                    {
+                        "Predict": self._edge("Predict", self._predict),
+                        "GetModelMetadata": self._edge(None, lambda request, _: predictor.metadata(request)),
+                        **{name: _unimplemented(name) for name in ("Classify", "Regress", "MultiInference")},
+                    },
+                ),
+                services.handlers(
+                    "ModelService",
+                    {
+                        "GetModelStatus": self._edge(
+                            None, lambda request, _: modelservice.status(models, request)
+                        ),
+                        "HandleReloadConfigRequest": self._edge(None, self._reload),
+                    },
+                ),
+            )
+        )
+        self._health = health.HealthServicer()
+        if flags.enable_grpc_healthcheck_service:
+            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+
+    def start(self) -> None:
+        """Listen and answer; PortBusyError where the address is taken."""
+        for address in self._addresses():
+            try:
+                self._server.add_insecure_port(address)
+            except RuntimeError as error:
+                raise PortBusyError(
+                    f"cannot listen on {address} (--host, --port, --grpc_socket_path): {error}"
+                ) from None
+        self._server.start()
+        for name in ("", "ModelService", "PredictionService"):
+            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    def stop(self, grace_s: float) -> None:
+        """Refuse new calls, and give those in flight this long."""
+        self._health.enter_graceful_shutdown()
+        self._server.stop(grace_s).wait()
+
+    def _addresses(self) -> Iterator[str]:
+        if self._flags.port:
+            yield f"{self._flags.host}:{self._flags.port}"
+        if self._flags.grpc_socket_path:
+            yield f"unix:{self._flags.grpc_socket_path}"
+
+    def _predict(self, request: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - messages
+        with self._admission.enter():
+            return self._predictor.predict(request, deadline)
+
+    def _reload(self, request: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - messages
+        return modelservice.reload(
+            self._models,
+            request,
+            deadline,
+            labels_before_loading=self._flags.allow_version_labels_for_unavailable_models,
+        )
+
+    def _edge(self, entrypoint: str | None, handler: Handler) -> services.Answer:
+        """Where the call's deadline comes in and its error goes out; Predict is counted."""
+
+        def answer(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - messages
+            started, code, text = time.perf_counter(), grpc.StatusCode.OK, ""
+            deadline = Deadline.within(_patience(context), context.is_active)
+            response = None
+            try:
+                response = handler(request, deadline)
+            except ServingError as error:
+                code, text = error.canonical, error.text
+            except Exception:
+                log.exception("a call failed for a reason that is ours")
+                code, text = grpc.StatusCode.INTERNAL, "internal error; the server's log says more"
+            if entrypoint:
+                seconds = time.perf_counter() - started
+                self._metrics.request(request.model_spec.name, entrypoint, "GRPC", code, seconds)
+            if response is None:
+                context.abort(code, text)
+            return response
+
+        return answer
+
+
+def _patience(context: grpc.ServicerContext) -> float | None:
+    """Seconds that the caller waits; gRPC says hundreds of years for a caller without a deadline."""
+    seconds: float | None = context.time_remaining()
+    return seconds if seconds is not None and seconds < _FOR_EVER_S else None
+
+
+def _unimplemented(name: str) -> services.Answer:
+    def answer(request: Any, context: grpc.ServicerContext) -> None:  # noqa: ANN401 - a message
+        del request
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not offered; this server answers Predict")
+
+    return answer
