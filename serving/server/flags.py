@@ -31,7 +31,7 @@ class Flags:
     grpc_socket_path: str = _flag("", "UNIX socket to listen on for gRPC as well")
     rest_api_port: int = _flag(0, "HTTP port; 0: none", 0, HIGHEST_PORT)
     host: str = _flag("127.0.0.1", "address to listen on; this flag is ours, the original listens on 0.0.0.0")
-    rest_api_num_threads: int = _flag(4 * CORES, "HTTP requests answered at once", 1, 1024)
+    rest_api_num_threads: int = _flag(64, "HTTP connections served at once; more are refused", 1, 4096)
     rest_api_timeout_in_ms: int = _flag(30_000, "longest time for an HTTP request", 1)
     rest_api_enable_cors_support: bool = _flag(default=False, meaning="allow web pages of other origins to ask")
     model_name: str = _flag("default", "name of the model, without --model_config_file")

@@ -15,6 +15,7 @@ from binocular.wire import tensors
 from binocular.wire.messages import GetModelMetadataResponse, PredictResponse, SignatureDefMap
 from binocular.wire.tensors import Array
 from serving.server.deadline import Deadline
+from serving.server.engines import Engine
 from serving.server.models import Models
 from serving.server.servable import Servable
 from serving.server.signature import DEFAULT, Signature, Tensor
@@ -39,14 +40,10 @@ class Predictor:
     def predict(self, request: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - messages
         """The answer to a PredictRequest; ServingError with the original's code and text."""
         with use(self.models, request) as servable:
-            signature = signature_of(servable, request.model_spec.signature_name)
-            answers = self.run(
-                servable,
-                signature,
-                self._inputs(request, signature),
-                _outputs(request.output_filter, signature),
-                deadline,
-            )
+            engine = servable.ready_engine
+            started = time.perf_counter()
+            signature, answers = ask(engine, request, self.tensor_limit, deadline)
+            self.observe(servable.model, engine.name, time.perf_counter() - started)
             response = PredictResponse()
             response.model_spec.name = request.model_spec.name
             response.model_spec.signature_name = signature.key
@@ -56,19 +53,12 @@ class Predictor:
         return response
 
     def run(
-        self,
-        servable: Servable,
-        signature: Signature,
-        inputs: Mapping[str, Array],
-        outputs: list[str],
-        deadline: Deadline,
+        self, servable: Servable, signature: Signature, inputs: Mapping[str, Array], deadline: Deadline
     ) -> dict[str, Array]:
-        """Check inputs against the signature and run them."""
-        for position, alias in enumerate(sorted(inputs)):
-            _check(position, signature.inputs[alias], inputs[alias])
+        """Every output for inputs that came some other way."""
         engine = servable.ready_engine
         started = time.perf_counter()
-        answers = engine.run(signature, inputs, outputs, deadline)
+        answers = run(engine, signature, inputs, list(signature.outputs), deadline)
         self.observe(servable.model, engine.name, time.perf_counter() - started)
         return answers
 
@@ -89,21 +79,43 @@ class Predictor:
             entry.value = signature_map(servable).SerializeToString()
         return response
 
-    def _inputs(self, request: Any, signature: Signature) -> dict[str, Array]:  # noqa: ANN401 - a message
-        _check_names(request.inputs, signature)
-        inputs = {}
-        for alias, tensor in signature.inputs.items():
-            if alias not in request.inputs:
-                inputs[alias] = signature.defaults[alias]
-                continue
-            proto = request.inputs[alias]
-            try:
-                # Before the values are made: a few bytes may claim any shape.
-                _check_shape(tensor, tensors.shape_of(proto))
-                inputs[alias] = tensors.to_array(proto, self.tensor_limit)
-            except TensorError as error:
-                raise invalid(f"tensor parsing error: {alias}: {error}") from None
-        return inputs
+
+def ask(
+    engine: Engine,
+    request: Any,  # noqa: ANN401 - a message
+    tensor_limit: int,
+    deadline: Deadline,
+) -> tuple[Signature, dict[str, Array]]:
+    """What an engine answers to a PredictRequest."""
+    signature = _signature(engine, request.model_spec.signature_name)
+    inputs = _inputs(request, signature, tensor_limit)
+    return signature, run(engine, signature, inputs, _outputs(request.output_filter, signature), deadline)
+
+
+def run(
+    engine: Engine, signature: Signature, inputs: Mapping[str, Array], outputs: list[str], deadline: Deadline
+) -> dict[str, Array]:
+    """Check inputs against the signature, and run them."""
+    for position, alias in enumerate(sorted(inputs)):
+        _check(position, signature.inputs[alias], inputs[alias])
+    return engine.run(signature, inputs, outputs, deadline)
+
+
+def _inputs(request: Any, signature: Signature, limit: int) -> dict[str, Array]:  # noqa: ANN401 - a message
+    _check_names(request.inputs, signature)
+    inputs = {}
+    for alias, tensor in signature.inputs.items():
+        if alias not in request.inputs:
+            inputs[alias] = signature.defaults[alias]
+            continue
+        proto = request.inputs[alias]
+        try:
+            # Before the values are made: a few bytes may claim any shape.
+            _check_shape(tensor, tensors.shape_of(proto))
+            inputs[alias] = tensors.to_array(proto, limit)
+        except TensorError as error:
+            raise invalid(f"tensor parsing error: {alias}: {error}") from None
+    return inputs
 
 
 def signature_map(servable: Servable) -> Any:  # noqa: ANN401 - a message
@@ -125,10 +137,10 @@ def use(models: Models, request: Any) -> Any:  # noqa: ANN401 - a message, a con
     return models.use(spec.name, version, spec.version_label if chosen == "version_label" else "")
 
 
-def signature_of(servable: Servable, key: str) -> Signature:
+def _signature(engine: Engine, key: str) -> Signature:
     """The signature that a request asks for, or the default one."""
     key = key or DEFAULT
-    signature = servable.ready_engine.signatures.by_key.get(key)
+    signature = engine.signatures.by_key.get(key)
     if signature is None:
         raise ServingError(StatusCode.FAILED_PRECONDITION, f'Serving signature key "{key}" not found.')
     return signature

@@ -6,11 +6,9 @@ threads are kept from Predict, so that status and health are answered also then.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import grpc
@@ -20,6 +18,7 @@ from binocular.errors import PortBusyError
 from binocular.wire import services
 from serving.server import flags as flag_values
 from serving.server import modelservice
+from serving.server.admission import Admission
 from serving.server.deadline import Deadline
 from serving.server.flags import Flags
 from serving.server.metrics import Metrics
@@ -46,35 +45,14 @@ def message_limit(flags: Flags) -> int:
     return limit if isinstance(limit, int) and limit > 0 else (1 << 31) - 1
 
 
-class Admission:
-    """How many requests may be in the house, running or waiting; one more is refused at once."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._now, self._lock = most, 0, threading.Lock()
-
-    @contextmanager
-    def enter(self) -> Iterator[None]:
-        """Come in, or RESOURCE_EXHAUSTED."""
-        with self._lock:
-            if self._now >= self._most:
-                raise ServingError(
-                    grpc.StatusCode.RESOURCE_EXHAUSTED,
-                    f"{self._most} requests are running or waiting already; try again later",
-                )
-            self._now += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._now -= 1
-
-
 class Rpc:
     """The gRPC server. `start` opens its port, `stop` lets the calls in flight end."""
 
-    def __init__(self, flags: Flags, models: Models, predictor: Predictor, metrics: Metrics) -> None:
+    def __init__(
+        self, flags: Flags, models: Models, predictor: Predictor, metrics: Metrics, admission: Admission
+    ) -> None:
         self._flags, self._models, self._predictor, self._metrics = flags, models, predictor, metrics
-        self._admission = Admission(flags.grpc_max_threads - KEPT_FREE)
+        self._admission = admission
         self._server = grpc.server(
             ThreadPoolExecutor(flags.grpc_max_threads, "grpc"),
             maximum_concurrent_rpcs=flags.grpc_max_threads,

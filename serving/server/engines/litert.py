@@ -57,7 +57,11 @@ class LiteRT:
         places = [*self._inputs.values(), *self._outputs.values()]
         self._by_row = all(_is_rows(place.shape) for place in places)
         every = [first] + [Interpreter(model_content=content, num_threads=1) for _ in range(interpreters - 1)]
-        self._lanes = Lanes([_Prepared(each, self._inputs, self._outputs) for each in every])
+        prepared = [_Prepared(each, self._inputs, self._outputs) for each in every]
+        if self._by_row:  # so that the first request finds everything ready, and a broken model is found now
+            for each in prepared:
+                each.prepare({name: (1, *place.shape[1:]) for name, place in self._inputs.items()})
+        self._lanes = Lanes(prepared)
         self._helpers = ThreadPoolExecutor(max(1, interpreters - 1), "litert")
         self._most = interpreters
 
@@ -125,7 +129,7 @@ class _Prepared:
     def run(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> dict[str, Array]:
         """These outputs for these inputs."""
         try:
-            self._prepare({name: array.shape for name, array in inputs.items()})
+            self.prepare({name: array.shape for name, array in inputs.items()})
             for name, array in inputs.items():
                 self._interpreter.set_tensor(self._inputs[name].index, array)
             self._interpreter.invoke()
@@ -134,7 +138,8 @@ class _Prepared:
             self._shapes = {}
             raise ServingError(StatusCode.INVALID_ARGUMENT, f"LiteRT: {error}") from None
 
-    def _prepare(self, shapes: dict[str, tuple[int, ...]]) -> None:
+    def prepare(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        """Make room for inputs of these shapes."""
         if shapes == self._shapes:
             return
         self._shapes = {}  # prepared for nothing until it is done
