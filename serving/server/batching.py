@@ -201,8 +201,8 @@ class Scheduler:
                 raise ServingError(
                     StatusCode.FAILED_PRECONDITION,
                     f"Tensors with name '{alias}' from different tasks have different shapes and padding is "
-                    "turned off. Set pad_variable_length_inputs to true, or ensure that all tensors with the same name "
-                    "have equal dimensions starting with the first dim.",
+                    "turned off. Set pad_variable_length_inputs to true, or ensure that all tensors with the same "
+                    "name have equal dimensions starting with the first dim.",
                 )
             arrays = _pad_inner(arrays)
         return np.concatenate([*arrays, *[arrays[-1][:1]] * padding])

@@ -55,10 +55,12 @@ class Predictor:
     def run(
         self, servable: Servable, signature: Signature, inputs: Mapping[str, Array], deadline: Deadline
     ) -> dict[str, Array]:
-        """Every output for inputs that came some other way."""
+        """Every output for inputs of the right types that came some other way."""
+        for alias, array in inputs.items():
+            _check_shape(signature.inputs[alias], array.shape)
         engine = servable.ready_engine
         started = time.perf_counter()
-        answers = run(engine, signature, inputs, list(signature.outputs), deadline)
+        answers = engine.run(signature, inputs, list(signature.outputs), deadline)
         self.observe(servable.model, engine.name, time.perf_counter() - started)
         return answers
 
@@ -89,27 +91,19 @@ def ask(
     """What an engine answers to a PredictRequest."""
     signature = _signature(engine, request.model_spec.signature_name)
     inputs = _inputs(request, signature, tensor_limit)
-    return signature, run(engine, signature, inputs, _outputs(request.output_filter, signature), deadline)
-
-
-def run(
-    engine: Engine, signature: Signature, inputs: Mapping[str, Array], outputs: list[str], deadline: Deadline
-) -> dict[str, Array]:
-    """Check inputs against the signature, and run them."""
-    for position, alias in enumerate(sorted(inputs)):
-        _check(position, signature.inputs[alias], inputs[alias])
-    return engine.run(signature, inputs, outputs, deadline)
+    return signature, engine.run(signature, inputs, _outputs(request.output_filter, signature), deadline)
 
 
 def _inputs(request: Any, signature: Signature, limit: int) -> dict[str, Array]:  # noqa: ANN401 - a message
     _check_names(request.inputs, signature)
     inputs = {}
-    for alias, tensor in signature.inputs.items():
+    for position, (alias, tensor) in enumerate(signature.inputs.items()):
         if alias not in request.inputs:
             inputs[alias] = signature.defaults[alias]
             continue
         proto = request.inputs[alias]
         try:
+            _check_type(position, tensor, proto.dtype)
             # Before the values are made: a few bytes may claim any shape.
             _check_shape(tensor, tensors.shape_of(proto))
             inputs[alias] = tensors.to_array(proto, limit)
@@ -192,14 +186,13 @@ def _outputs(wanted: Iterable[str], signature: Signature) -> list[str]:
     return [alias for alias in signature.outputs if not chosen or alias in chosen]
 
 
-def _check(position: int, tensor: Tensor, array: Array) -> None:
+def _check_type(position: int, tensor: Tensor, came: int) -> None:
     try:
-        came, wanted = tensors.kind_of(array.dtype), tensor.kind
+        wanted = tensor.kind
     except TensorError as error:
         raise ServingError(StatusCode.UNIMPLEMENTED, f"{tensor.alias}: {error}") from None
-    if came != wanted:
-        raise invalid(f"Expects arg[{position}] to be {wanted.name} but {came.name} is provided")
-    _check_shape(tensor, array.shape)
+    if came != tensor.dtype:
+        raise invalid(f"Expects arg[{position}] to be {wanted.name} but {tensors.kind(came).name} is provided")
 
 
 def _check_shape(tensor: Tensor, shape: tuple[int, ...]) -> None:

@@ -63,7 +63,7 @@ class Signatures:
     @property
     def serving(self) -> list[Signature]:
         """Those that give something back."""
-        return [signature for signature in self.by_key.values() if signature.outputs]
+        return [signature for signature in self.by_key.values() if signature.key != INITIALIZER]
 
 
 def read(folder: Path, tags: frozenset[str]) -> Signatures:

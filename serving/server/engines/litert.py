@@ -50,9 +50,7 @@ class LiteRT:
         first = Interpreter(model_content=content, num_threads=1)
         self.signatures = signatures
         self._signature = _only(signatures)
-        runner = first.get_signature_runner(_only_key(first, self._signature))
-        self._inputs = _places(runner.get_input_details())
-        self._outputs = _places(runner.get_output_details())
+        self._inputs, self._outputs = _tensors(first, _only_key(first, self._signature))
         _compare(self._signature, self._inputs, self._outputs)
         places = [*self._inputs.values(), *self._outputs.values()]
         self._by_row = all(_is_rows(place.shape) for place in places)
@@ -182,6 +180,12 @@ def _only_key(interpreter: Interpreter, signature: Signature) -> str:
     if found != [signature.key]:
         raise NotTheSameError(f"the LiteRT model has the signatures {found}, the SavedModel {signature.key}")
     return signature.key
+
+
+def _tensors(interpreter: Interpreter, key: str) -> tuple[dict[str, _Place], dict[str, _Place]]:
+    """Where a signature's inputs and outputs are. An interpreter whose runner lives on cannot be resized."""
+    runner = interpreter.get_signature_runner(key)
+    return _places(runner.get_input_details()), _places(runner.get_output_details())
 
 
 def _places(details: Mapping[str, Mapping[str, Any]]) -> dict[str, _Place]:

@@ -61,7 +61,7 @@ class Session:
         try:
             answers = self._callable(feeds, fetches)(*[inputs[alias] for alias in aliases], options=patience)
         except tf.errors.OpError as error:
-            raise ServingError(code_of(error.error_code), error.message) from None
+            raise ServingError(code_of(error.error_code), _text(error.message)) from None
         return {alias: _array(answer) for alias, answer in zip(outputs, answers, strict=True)}
 
     def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Any:  # noqa: ANN401 - tensorflow's
@@ -76,6 +76,11 @@ class Session:
     def close(self) -> None:
         """Close the session."""
         self._session.close()
+
+
+def _text(message: str) -> str:
+    """An error as the runtime says it, without what the Python library puts around it."""
+    return message.removeprefix("Graph execution error:\n\n").partition("\n\nOriginal stack trace")[0]
 
 
 def _array(answer: Any) -> Array:  # noqa: ANN401 - an array, or a scalar of numpy's or Python's
