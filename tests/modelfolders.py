@@ -36,7 +36,7 @@ def make_classifier(folder: Path, favourite: int, *, litert: bool = True, warm_u
     return folder
 
 
-def write_warm_up(folder: Path, pictures: list[np.ndarray]) -> None:  # type: ignore[type-arg]
+def write_warm_up(folder: Path, pictures: list[np.ndarray]) -> None:
     """Warm-up requests with these tensors."""
     (folder / "assets.extra").mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(folder / "assets.extra" / "tf_serving_warmup_requests")) as writer:
@@ -47,7 +47,7 @@ def write_warm_up(folder: Path, pictures: list[np.ndarray]) -> None:  # type: ig
             writer.write(log.SerializeToString())
 
 
-class _Anybodys(tf.Module):
+class _Anybodys(tf.Module):  # type: ignore[misc]
     """Several signatures, inputs and outputs, variables, strings, and a convolution without a known rank."""
 
     def __init__(self) -> None:

@@ -1,6 +1,7 @@
 """A real model server process, asked by TensorFlow Serving's own client messages and stubs."""
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -85,13 +86,13 @@ class ModelServer:
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
     def predict(self, request: Any, timeout: float = ANSWER_WITHIN_S) -> Any:
-        """Ask over gRPC."""
-        return self.prediction.Predict(request, timeout=timeout)
+        """Ask over gRPC, waiting for a server that is about to listen."""
+        return self.prediction.Predict(request, timeout=timeout, wait_for_ready=True)
 
     def refusal(self, request: Any, timeout: float = ANSWER_WITHIN_S) -> tuple[grpc.StatusCode, str]:
         """How a request is refused."""
         try:
-            self.predict(request, timeout)
+            self.prediction.Predict(request, timeout=timeout)
         except grpc.RpcError as error:
             return error.code(), error.details()
         raise AssertionError("it was answered")
@@ -114,7 +115,7 @@ class ModelServer:
 
     def post(self, path: str, body: Any) -> requests.Response:
         """Ask over REST."""
-        return requests.post(f"{self.url}{path}", json=body, timeout=ANSWER_WITHIN_S)
+        return requests.post(f"{self.url}{path}", json.dumps(body), timeout=ANSWER_WITHIN_S)
 
     def get(self, path: str) -> requests.Response:
         """Look over REST."""

@@ -1,8 +1,8 @@
 """The gRPC side: both services, health, limits, and one place where an error becomes a status.
 
-Each call has a thread of its own, and calls beyond `grpc_max_threads` are refused at once with
-RESOURCE_EXHAUSTED, before their message is read: that is what bounds memory under overload. A few of the
-threads are kept from Predict, so that status and health are answered also then.
+Each call has a thread of its own. A few of the `grpc_max_threads` are kept from Predict, so that status and
+health are answered also under overload; a Predict that finds no place is refused at once, before its message
+is read where that can be known so early. So no more messages than threads are ever in memory.
 """
 
 import logging
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 MESSAGE_LIMIT = 64 * flag_values.MEGABYTE
 # Threads that Predict leaves to status, metadata and health.
 KEPT_FREE = 4
+# Calls that wait for a thread, unread: a few kilobytes each.
+MOST_QUEUED = 1000
 _LIMIT_OPTION = "grpc.max_receive_message_length"
 
 # Longer than anybody waits, shorter than a lock can.
@@ -55,7 +57,7 @@ class Rpc:
         self._admission = admission
         self._server = grpc.server(
             ThreadPoolExecutor(flags.grpc_max_threads, "grpc"),
-            maximum_concurrent_rpcs=flags.grpc_max_threads,
+            maximum_concurrent_rpcs=flags.grpc_max_threads + MOST_QUEUED,
             options=[
                 ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
                 (_LIMIT_OPTION, MESSAGE_LIMIT),
@@ -65,13 +67,16 @@ class Rpc:
         )
         self._server.add_generic_rpc_handlers(
             (
-                services.handlers(
-                    "PredictionService",
-                    {
-                        "Predict": self._edge("Predict", self._predict),
-                        "GetModelMetadata": self._edge(None, lambda request, _: predictor.metadata(request)),
-                        **{name: _unimplemented(name) for name in ("Classify", "Regress", "MultiInference")},
-                    },
+                _Gate(
+                    services.handlers(
+                        "PredictionService",
+                        {
+                            "Predict": self._edge("Predict", self._predict),
+                            "GetModelMetadata": self._edge(None, lambda request, _: predictor.metadata(request)),
+                            **{name: _unimplemented(name) for name in ("Classify", "Regress", "MultiInference")},
+                        },
+                    ),
+                    admission,
                 ),
                 services.handlers(
                     "ModelService",
@@ -146,6 +151,25 @@ class Rpc:
             return response
 
         return answer
+
+
+class _Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Turns a Predict away unread while there is no place for it."""
+
+    def __init__(self, inside: grpc.GenericRpcHandler, admission: Admission) -> None:
+        self._inside, self._admission = inside, admission
+        # A handler of a stream need not take what is sent; one of a single message always reads it first.
+        self._refusal = grpc.stream_unary_rpc_method_handler(self._refuse)
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """The handler of a call."""
+        if self._admission.full and details.method.endswith("/Predict"):
+            return self._refusal
+        return self._inside.service(details)
+
+    def _refuse(self, requests: object, context: grpc.ServicerContext) -> None:
+        del requests
+        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._admission.refusal)
 
 
 def _patience(context: grpc.ServicerContext) -> float | None:
