@@ -16,22 +16,15 @@ class Admission:
         self._most, self._what = most, what
         self._now, self._lock = 0, threading.Lock()
 
-    @property
-    def full(self) -> bool:
-        """Whether nothing more comes in now."""
-        return self._now >= self._most
-
-    @property
-    def refusal(self) -> str:
-        """What is said to who does not come in."""
-        return f"{self._now} of at most {self._most} {self._what} are held already; try again later"
-
     @contextmanager
     def enter(self, amount: int = 1) -> Iterator[None]:
         """Come in with this much, or RESOURCE_EXHAUSTED."""
         with self._lock:
             if self._now + amount > self._most:
-                raise ServingError(StatusCode.RESOURCE_EXHAUSTED, self.refusal)
+                raise ServingError(
+                    StatusCode.RESOURCE_EXHAUSTED,
+                    f"{self._now} of at most {self._most} {self._what} are held already; try again later",
+                )
             self._now += amount
         try:
             yield

@@ -55,7 +55,7 @@ class Flags:
     tensorflow_intra_op_parallelism: int = _flag(0, "threads of one operation in it", 0)
     tensorflow_inter_op_parallelism: int = _flag(0, "operations at once in it", 0)
     grpc_channel_arguments: str = _flag("", "gRPC's own options, as a=1,b=2")
-    grpc_max_threads: int = _flag(64, "gRPC calls answered or waiting at once; more are refused", 8, 4096)
+    grpc_max_threads: int = _flag(64, "Predict calls running or waiting at once; more are refused", 1, 4096)
     enable_serialization_as_tensor_content: bool = _flag(default=False, meaning="answer with packed tensors")
     enable_grpc_healthcheck_service: bool = _flag(default=False, meaning="offer grpc.health.v1.Health")
     version: bool = _flag(default=False, meaning="print the version and end")

@@ -14,7 +14,6 @@ from grpc import StatusCode
 from binocular.errors import TensorError
 from binocular.wire.messages import GetModelMetadataRequest, GetModelStatusRequest, PredictRequest
 from serving.server import jsoninput, jsonoutput, modelservice
-from serving.server.admission import Admission
 from serving.server.deadline import Deadline
 from serving.server.metrics import Metrics
 from serving.server.models import Models
@@ -45,7 +44,6 @@ class Rest:
     models: Models
     predictor: Predictor
     metrics: Metrics
-    admission: Admission
 
     def answer(self, method: str, path: str, body: bytes, deadline: Deadline) -> Reply:
         """The reply to a request below /v1/; an error is a status and `{"error": …}`."""
@@ -73,20 +71,19 @@ class Rest:
             raise ServingError(
                 StatusCode.UNIMPLEMENTED, f":{asked['verb']} is not offered; this server answers :predict"
             )
-        with self.admission.enter():
-            document = jsoninput.parse(body)
-            request = _spec(PredictRequest(), asked)
-            with use(self.models, request) as servable:
-                key = document.get(jsoninput.SIGNATURE) or DEFAULT
-                signature = servable.ready_engine.signatures.by_key.get(key)
-                if signature is None:
-                    raise invalid(f'Serving signature name: "{key}" not found in signature def')
-                try:
-                    inputs, rows = jsoninput.tensors_of(document, signature.inputs)
-                except TensorError as error:
-                    raise ServingError(StatusCode.UNIMPLEMENTED, str(error)) from None
-                outputs = self.predictor.run(servable, signature, inputs, deadline)
-            return Reply(200, jsonoutput.answer(outputs, rows=rows))
+        document = jsoninput.parse(body)
+        request = _spec(PredictRequest(), asked)
+        with use(self.models, request) as servable:
+            key = document.get(jsoninput.SIGNATURE) or DEFAULT
+            signature = servable.ready_engine.signatures.by_key.get(key)
+            if signature is None:
+                raise invalid(f'Serving signature name: "{key}" not found in signature def')
+            try:
+                inputs, rows = jsoninput.tensors_of(document, signature.inputs)
+            except TensorError as error:
+                raise ServingError(StatusCode.UNIMPLEMENTED, str(error)) from None
+            outputs = self.predictor.run(servable, signature, inputs, deadline)
+        return Reply(200, jsonoutput.answer(outputs, rows=rows))
 
     def _look(self, looked: re.Match[str]) -> Reply:
         if not looked["name"]:

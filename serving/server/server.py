@@ -11,7 +11,6 @@ from grpc import StatusCode
 from binocular.errors import BinocularError, ProcessError
 from binocular.wire.messages import MonitoringConfig
 from serving.server import batching, config, engines, rpc, warmup
-from serving.server.admission import Admission
 from serving.server.batching import Batched, Scheduler
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
@@ -54,9 +53,7 @@ class Server:
             packed=flags.enable_serialization_as_tensor_content,
             observe=self._metrics.run,
         )
-        # Shared by both APIs, as the interpreters are.
-        self._admission = Admission(flags.grpc_max_threads - rpc.KEPT_FREE, "requests")
-        self._rpc = Rpc(flags, self._models, self._predictor, self._metrics, self._admission)
+        self._rpc = Rpc(flags, self._models, self._predictor, self._metrics)
         self._metrics_path = _metrics_path(flags)
         self._http: Http | None = None
 
@@ -90,7 +87,7 @@ class Server:
             raise ProcessError(f"Failed to start server. Error: {error.canonical.name}: {error}") from None
         self._rpc.start()
         if self._flags.rest_api_port:
-            rest = Rest(self._models, self._predictor, self._metrics, self._admission)
+            rest = Rest(self._models, self._predictor, self._metrics)
             self._http = Http(self._flags, rest, self._metrics, self._metrics_path)
             self._http.start()
         if self._flags.model_config_file and self._flags.model_config_file_poll_wait_seconds:
