@@ -1,8 +1,8 @@
 """The fingerprint of a step, by which an earlier one's outputs stand in for doing it again.
 
-As on a cluster it covers the pipeline's name, the image and command, the environment that the pipeline sets, the
-input parameters, which artifacts come in, and what is to come out. It sees neither new data behind an unchanged URI nor code that
-changed behind an unchanged command: switch caching off for the run or the task where that matters.
+As on a cluster it covers the pipeline, the image and command, the environment that the pipeline sets, the input
+parameters, which artifacts come in, and what is to come out. It sees neither new data behind an unchanged URI nor
+code that changed behind an unchanged command: switch caching off for the run or the task where that matters.
 """
 
 import hashlib
