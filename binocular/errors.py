@@ -191,6 +191,28 @@ class RunFailedError(BinocularError):
     code = "run_failed"
 
 
+class DataError(BinocularError):
+    """Labelled images that cannot do what was asked of them. Retrying does not help; other images do."""
+
+    status = 422
+    code = "data"
+
+
+class WeightsError(BinocularError):
+    """Weights that could not be had, or belong to another network. Retrying helps only where a download failed."""
+
+    status = 502
+    code = "weights"
+    retry = True
+
+
+class ModelError(BinocularError):
+    """A model that cannot be loaded, or does not answer as it promises. Retrying does not help."""
+
+    status = 422
+    code = "model"
+
+
 def of_this_machine(error: OSError) -> str:
     """What the operating system refused, as one line: the path, then why."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

@@ -17,6 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from binocular.errors import ImageError, ImageTooLargeError
 
+# Embeddings are kept by this number: raise it when the same bytes give other pixels.
+VERSION = 1
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 MOST_PIXELS = 50_000_000
 # JPEG is decoded at a reduced size, by the decoder itself, down to this multiple of what is asked for:

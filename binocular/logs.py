@@ -8,6 +8,7 @@ What is in `extra` becomes fields of the line. Never put a secret or image bytes
 
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
 from typing import TextIO
@@ -21,6 +22,8 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send this process's events to `stream` (standard error), as the settings say."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
+    # TensorFlow's own start-up lines bury ours; what goes wrong in it comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
 
 

@@ -15,15 +15,15 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
+from binocular.documents import Document
 from binocular.errors import ConflictError, IntegrityError, NotFoundError
 from binocular.folders import file_names, inside
 from binocular.parallel import in_parallel
 from binocular.store import Store, file_sha256
 
 MANIFEST = "manifest.json"
-FORMAT = 1
 DIGEST_CHARACTERS = 32
 
 
@@ -36,11 +36,9 @@ class PublishedFile(BaseModel):
     sha256: str
 
 
-class Manifest(BaseModel):
+class Manifest(Document):
     """What a publication consists of; its presence is what makes the files public."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    format: int = FORMAT
     digest: str
     files: tuple[PublishedFile, ...]
 
@@ -52,10 +50,15 @@ def publish(store: Store, folder: Path, prefix: str) -> Manifest:
         return manifest
     own = f"{prefix}/{manifest.digest}"
     paths = (file.path for file in manifest.files)
-    _exhaust(in_parallel(store.endpoint.parallel, lambda p: store.put_file(f"{own}/{p}", folder / p), paths))
+    try:
+        _exhaust(in_parallel(store.endpoint.parallel, lambda p: store.put_file(f"{own}/{p}", folder / p), paths))
+    except NotFoundError:
+        # Who wins sweeps away what others are still writing: then it is a conflict that these files are gone.
+        _published_same(store, prefix, manifest)
+        raise
     if describe(folder) != manifest:
         raise ConflictError(f"{folder} changed while it was published to {prefix}; nothing was made public")
-    if not store.create(f"{prefix}/{MANIFEST}", manifest.model_dump_json(indent=1).encode()):
+    if not store.create(f"{prefix}/{MANIFEST}", manifest.text().encode()):
         try:
             _published_same(store, prefix, manifest)
         except ConflictError:
@@ -71,15 +74,7 @@ def read_manifest(store: Store, prefix: str) -> Manifest | None:
         document = store.read(f"{prefix}/{MANIFEST}")
     except NotFoundError:
         return None
-    try:
-        manifest = Manifest.model_validate_json(document.data)
-    except ValidationError as error:
-        raise IntegrityError(f"{prefix}/{MANIFEST} is damaged: {error.errors()[0]['msg']}") from None
-    if manifest.format != FORMAT:
-        raise IntegrityError(
-            f"{prefix} has format {manifest.format}; this release reads format {FORMAT}: upgrade Binocular"
-        )
-    return manifest
+    return Manifest.parse(document.data, f"{prefix}/{MANIFEST}")
 
 
 def fetch(store: Store, prefix: str, folder: Path) -> Manifest:

@@ -12,13 +12,13 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
+from binocular.download import SCHEMES, fetch
 from binocular.errors import IntegrityError, NotFoundError, SourceError
 from binocular.snapshot import Split
 from binocular.store import Store, file_sha256
 from components.ingest.archives import archive_files
 from components.ingest.contributed import contributions
 from components.ingest.datasets import DATASETS, Dataset
-from components.ingest.download import SCHEMES, fetch
 from components.ingest.found import DEFAULT_LIMITS, Found, Limits
 from components.ingest.listing import SUFFIXES, listed_files
 from components.ingest.trees import SCHEME, folder_files, stored_files

@@ -3,17 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
+from binocular.quarantine import RowKey, key
+from binocular.report.words import counted, named, percent
 from binocular.snapshot import SPLITS, Rejected, Row, Snapshot
-from components.validate.findings import (
-    Checked,
-    RowKey,
-    counted,
-    finding,
-    key,
-    named,
-    percent,
-    rejected_case,
-)
+from components.validate.findings import Checked, finding, rejected_case
 from components.validate.thresholds import Thresholds
 
 # A classifier tells at least two things apart.

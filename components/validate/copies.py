@@ -7,8 +7,10 @@ are one row already, so duplicates cost nothing. What contradicts (two labels) o
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
+from binocular.quarantine import RowKey, key
+from binocular.report.words import counted, named, percent
 from binocular.snapshot import Row
-from components.validate.findings import Case, Checked, RowKey, case, counted, finding, key, named, percent
+from components.validate.findings import Case, Checked, case, finding
 from components.validate.thresholds import Thresholds
 
 _BETTER_SIDE = {"train": 0, "validation": 1, "test": 2}

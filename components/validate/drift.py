@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from binocular.report.words import counted, named, percent
 from binocular.snapshot import Snapshot
-from components.validate.findings import Checked, counted, finding, named, percent
+from components.validate.findings import Checked, finding
 from components.validate.thresholds import Thresholds
 
 # A message about shares names this many classes.

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from binocular.report.words import counted, percent
 from binocular.snapshot import SPLITS, Row
-from components.validate.findings import counted, percent
 from components.validate.report import Report
 
 # Of more classes, the largest and the smallest are drawn.

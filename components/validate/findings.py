@@ -1,22 +1,17 @@
 """What a check finds: cases of files at fault, how bad that is, and which rows are left out for it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from binocular.quarantine import RowKey
+from binocular.report.words import printable
 from binocular.snapshot import Rejected, Row, Split
 
 Severity = Literal["hard", "soft"]
-# What a quarantined row is known by: its digest, label and split.
-RowKey = tuple[str, str, Split]
 # A finding lists this many cases, and each case this many files; the totals count all.
 MOST_CASES = 2000
 MOST_FILES = 50
-# A message names this many; the report's list holds the others.
-MOST_NAMED = 3
-# A longer name loses its middle in what a person reads.
-MOST_NAME_CHARACTERS = 160
-ONE_PERCENT = 0.01
 
 # Every check there is, in a person's words.
 TITLES = {
@@ -92,11 +87,6 @@ class Checked:
         self.quarantined = {**other.quarantined, **self.quarantined}
 
 
-def key(row: Row) -> RowKey:
-    """What a row is known by in the quarantine."""
-    return row.sha256, row.label, row.split
-
-
 def case(rows: Sequence[Row], note: str) -> Case:
     """The case of these rows."""
     files = tuple(File(row.label, row.sources, row.sha256, row.split) for row in rows[:MOST_FILES])
@@ -113,33 +103,3 @@ def finding(
 ) -> Finding:
     """A finding whose list is bounded and whose total is not."""
     return Finding(check, severity, printable(message), tuple(cases[:MOST_CASES]), len(cases), left_out)
-
-
-def named(names: Iterable[str], most: int = MOST_NAMED, between: str = ", ") -> str:
-    """The first names, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - most:,} more" if len(every) > most else ""
-    return between.join(shortened(name, MOST_NAME_CHARACTERS) for name in every[:most]) + more
-
-
-def shortened(name: str, most: int) -> str:
-    """A name without its middle where it is too long: its end tells more than its middle."""
-    return name if len(name) <= most else f"{name[: most // 3]}…{name[most // 3 + 1 - most :]}"
-
-
-def printable(text: str) -> str:
-    """A stranger's names without what would move a terminal's cursor or be no UTF-8."""
-    if text.isprintable():
-        return text
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
-
-
-def counted(number: int, thing: str, things: str = "") -> str:
-    """`1 image`, `2 images`."""
-    return f"{number:,} {thing if number == 1 else things or thing + 's'}"
-
-
-def percent(share: float) -> str:
-    """A share as a person reads it."""
-    digits = 3 if share >= ONE_PERCENT else 2
-    return f"{100 * share:.{digits}g} %"

@@ -5,34 +5,27 @@ shows in its frame, however many images and problems there are: what does not fi
 Names of files and classes are strangers' text; the template escapes everything.
 """
 
-import base64
-import io
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-from binocular import snapshot as snapshots
+from binocular.quarantine import key
+from binocular.report.pages import MOST_CHARACTERS, short
+from binocular.report.pages import render as render_page
+from binocular.report.pictures import MOST_PICTURE_BYTES, fitting, thumbnails
 from binocular.snapshot import SPLITS, Row, Snapshot
 from components.validate.figures import HEIGHT, WIDTH, class_bars, shapes, sizes
-from components.validate.findings import OF_CHAMPION, TITLES, Case, File, Finding, key, printable, shortened
-from components.validate.pixels import small
+from components.validate.findings import OF_CHAMPION, TITLES, Case, File, Finding
 from components.validate.report import Report
 
 TEMPLATE = "page.html.j2"
-# The Kubeflow UI wants pages below 2 MB; the pictures may have this much of it as text.
-MOST_PICTURE_BYTES = 1_400_000
 THUMBNAIL_SIDE = 144
-THUMBNAIL_QUALITY = 68
 # A finding shows this many cases, and a case this many of its files.
 MOST_CASES = 8
 MOST_FILES = 3
 # The sample grid shows this many classes, and of each this many images.
 MOST_CLASSES = 24
 MOST_SAMPLES = 8
-MOST_NAME_CHARACTERS = 64
 MOST_MESSAGE_CHARACTERS = 2400
 
 
@@ -72,15 +65,9 @@ def render(report: Report, snapshot: Snapshot, folder: Path) -> str:
     wanted = [shown.sha256 for shown in _all_shown(problems) if shown.sha256]
     wanted += [row.sha256 for _, rows in samples for row in rows]
     bars, hidden_classes = class_bars(report)
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["short"] = _short
-    page = environment.get_template(TEMPLATE).render(
+    return render_page(
+        Path(__file__).parent,
+        TEMPLATE,
         report=report,
         problems=problems,
         clean=_clean(report),
@@ -94,8 +81,6 @@ def render(report: Report, snapshot: Snapshot, folder: Path) -> str:
         splits=SPLITS,
         most_message=MOST_MESSAGE_CHARACTERS,
     )
-    # What no encoding can write (a file name's stray bytes) was made printable wherever it is shown.
-    return str(page)
 
 
 def _clean(report: Report) -> list[str]:
@@ -123,10 +108,10 @@ def _exhibit(case: Case) -> Exhibit:
 def _shown(file: File, place: int = 0) -> Shown:
     return Shown(
         file.sha256,
-        _short(file.label),
+        short(file.label),
         file.split or "",
-        _short(file.sources[place]),
-        _short(" = ".join(file.sources), MOST_NAME_CHARACTERS * 4),
+        short(file.sources[place]),
+        short(" = ".join(file.sources), MOST_CHARACTERS * 4),
     )
 
 
@@ -151,24 +136,6 @@ def _samples(report: Report, rows: Sequence[Row]) -> list[tuple[str, list[Row]]]
 
 def _pictures(wanted: Sequence[str], rows: Sequence[Row], folder: Path) -> dict[str, str]:
     """Thumbnails as data URLs, as many of the wanted ones, in their order, as the page has room for."""
-    uses = Counter(wanted)
-    chosen = {row.sha256: row for row in rows if row.sha256 in uses}
-    made = {row.sha256: _thumbnail(row, data) for row, data in snapshots.images(folder, chosen.values())}
-    room = MOST_PICTURE_BYTES
-    pictures = {}
-    for sha256, times in uses.items():
-        room -= len(made[sha256]) * times
-        if room < 0:
-            break
-        pictures[sha256] = made[sha256]
-    return pictures
-
-
-def _thumbnail(row: Row, data: bytes) -> str:
-    file = io.BytesIO()
-    small(row, data, THUMBNAIL_SIDE).save(file, "JPEG", quality=THUMBNAIL_QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(file.getvalue()).decode()}"
-
-
-def _short(text: str, most: int = MOST_NAME_CHARACTERS) -> str:
-    return printable(shortened(text, most))
+    uses = set(wanted)
+    made = thumbnails({row.sha256: row for row in rows if row.sha256 in uses}.values(), folder, THUMBNAIL_SIDE)
+    return fitting(made, wanted, MOST_PICTURE_BYTES)

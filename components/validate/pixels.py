@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from binocular import snapshot
-from binocular.imaging import MOST_PIXELS, decode
 from binocular.parallel import in_parallel
 from binocular.progress import with_progress
+from binocular.quarantine import RowKey, key
+from binocular.report.pictures import small
+from binocular.report.words import counted, named, percent
 from binocular.snapshot import Row
-from components.validate.findings import Checked, RowKey, case, counted, finding, key, named, percent
+from components.validate.findings import Checked, case, finding
 from components.validate.thresholds import Thresholds
 
 if TYPE_CHECKING:
@@ -126,14 +127,6 @@ def score(rows: Sequence[Row], folder: Path, thresholds: Thresholds) -> Scores:
         values[problem.check] = scored.iloc[:, 0].to_numpy(dtype=np.float64)
         odd[problem.check] = seen.mark_issue(scored, problem.issue, limit).iloc[:, 0].to_numpy(dtype=np.bool_)
     return Scores(tuple(row.sha256 for row in ordered), values, odd)
-
-
-def small(row: Row, data: bytes, most_side: int) -> Image.Image:
-    """The picture in its own proportions, shrunk until its longer side is at most `most_side`."""
-    shrink = min(1.0, most_side / max(row.width, row.height))
-    height, width = max(1, round(row.height * shrink)), max(1, round(row.width * shrink))
-    # Ingest has let it in, perhaps with a higher limit than the default.
-    return Image.fromarray(decode(data, height, width, max(MOST_PIXELS, row.width * row.height)))
 
 
 def _properties() -> dict[str, "ImageProperty"]:

@@ -10,14 +10,15 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from binocular.quarantine import QUARANTINE, Quarantine, QuarantinedRow, RowKey, key
+from binocular.report.words import printable
 from binocular.snapshot import Row
 from components.validate.amounts import Counts
-from components.validate.findings import Finding, RowKey, Severity, key
+from components.validate.findings import Finding, Severity
 from components.validate.thresholds import Thresholds
 
 FORMAT = 1
 REPORT = "report.json"
-QUARANTINE = "quarantine.json"
 
 
 @dataclass(frozen=True)
@@ -58,19 +59,20 @@ class Report:
 def write(report: Report, rows: Iterable[Row], folder: Path) -> None:
     """Write report.json and quarantine.json into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
-    quarantined = [
-        {
-            "sha256": row.sha256,
-            "label": row.label,
-            "split": row.split,
-            "reason": report.quarantined[key(row)],
-            "files": row.sources,
-        }
+    quarantined = tuple(
+        QuarantinedRow(
+            sha256=row.sha256,
+            label=row.label,
+            split=row.split,
+            reason=report.quarantined[key(row)],
+            files=tuple(map(printable, row.sources)),
+        )
         for row in rows
         if key(row) in report.quarantined
-    ]
-    _write(folder / QUARANTINE, {"format": FORMAT, "snapshot": report.snapshot, "rows": quarantined})
-    _write(folder / REPORT, _facts(report))
+    )
+    Quarantine(snapshot=report.snapshot, rows=quarantined).write(folder / QUARANTINE)
+    text = json.dumps(_facts(report), indent=1, allow_nan=False)
+    (folder / REPORT).write_text(text + "\n", encoding="utf-8")
 
 
 def _facts(report: Report) -> dict[str, object]:
@@ -90,7 +92,3 @@ def _facts(report: Report) -> dict[str, object]:
         "thresholds": asdict(report.thresholds),
         "findings": [{"title": each.title, **asdict(each)} for each in report.findings],
     }
-
-
-def _write(path: Path, facts: dict[str, object]) -> None:
-    path.write_text(json.dumps(facts, indent=1, allow_nan=False) + "\n", encoding="utf-8")

@@ -1,80 +1,61 @@
 """Where each check draws its line. Every meaning is said here once; the command line's help shows it."""
 
-import math
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass
 
-from binocular.errors import SettingError
-
-
-def _limit(default: float, meaning: str, *, least: float = 0, most: float = 1) -> float:
-    """A number between `least` and `most`."""
-    described: float = field(default=default, metadata={"meaning": meaning, "least": least, "most": most})
-    return described
-
-
-def _count(default: int, meaning: str, *, least: int) -> int:
-    described: int = field(default=default, metadata={"meaning": meaning, "least": least, "most": math.inf})
-    return described
-
-
-def _switch(meaning: str, *, default: bool) -> bool:
-    described: bool = field(default=default, metadata={"meaning": meaning})
-    return described
+from binocular.parameters import Parameters, count, number, switch
 
 
 @dataclass(frozen=True)
-class Thresholds:
+class Thresholds(Parameters):
     """What is hard stops the run; what is soft is reported, and quarantined where the meaning says so."""
 
-    unreadable_share: float = _limit(
-        0.05, "Hard above this share of files that cannot be read as images; up to it, they are left out."
+    kind = "threshold"
+
+    unreadable_share: float = number(
+        0.05,
+        "Hard above this share of files that cannot be read as images; up to it, they are left out.",
+        most=1,
     )
-    label_conflict_share: float = _limit(
-        0.01, "Hard above this share of images found under two labels; up to it, they are left out."
+    label_conflict_share: float = number(
+        0.01,
+        "Hard above this share of images found under two labels; up to it, they are left out.",
+        most=1,
     )
-    leakage_share: float = _limit(
-        0.05, "Hard above this share of test images that are also on another side; the other copy is left out."
+    leakage_share: float = number(
+        0.05,
+        "Hard above this share of test images that are also on another side; the other copy is left out.",
+        most=1,
     )
-    near_leaks: bool = _switch(
+    near_leaks: bool = switch(
         "Whether near-duplicates on two sides count as leaks; if not, only identical images do.", default=True
     )
-    least_images_per_class: int = _count(
+    least_images_per_class: int = count(
         10, "Hard where a class has fewer training images than this, after what is left out.", least=1
     )
-    most_imbalance: float = _limit(
-        20.0, "Soft where the largest class is more than this many times the smallest.", least=1, most=math.inf
+    most_imbalance: float = number(
+        20.0, "Soft where the largest class is more than this many times the smallest.", least=1
     )
-    most_drift: float = _limit(
-        0.2, "Soft above this Jensen-Shannon distance (0 equal, 1 disjoint) to the champion's label shares."
+    most_drift: float = number(
+        0.2,
+        "Soft above this Jensen-Shannon distance (0 equal, 1 disjoint) to the champion's label shares.",
+        most=1,
     )
-    allow_removed_classes: bool = _switch(
+    allow_removed_classes: bool = switch(
         "Whether a class that the champion knows may be missing; if not, that is hard.", default=False
     )
-    dark: float = _limit(0.32, "Soft where even an image's brightest hundredth is darker than this; 1 is white.")
-    light: float = _limit(0.05, "Soft where even an image's darkest twentieth is within this of white.")
-    blurred: float = _limit(0.29, "Soft below this sharpness, as cleanvision scores it; 1 is sharp.")
-    low_information: float = _limit(0.3, "Soft below this entropy, in tens of bits a pixel.")
-    odd_aspect_ratio: float = _limit(0.35, "Soft where the shorter side is less than this part of the longer one.")
-    odd_size: float = _limit(
-        3.0, "Soft where a size is more than this many interquartile ranges off the middle half.", most=math.inf
+    dark: float = number(
+        0.32, "Soft where even an image's brightest hundredth is darker than this; 1 is white.", most=1
     )
-    quarantine_outliers: bool = _switch(
+    light: float = number(0.05, "Soft where even an image's darkest twentieth is within this of white.", most=1)
+    blurred: float = number(0.29, "Soft below this sharpness, as cleanvision scores it; 1 is sharp.", most=1)
+    low_information: float = number(0.3, "Soft below this entropy, in tens of bits a pixel.", most=1)
+    odd_aspect_ratio: float = number(
+        0.35, "Soft where the shorter side is less than this part of the longer one.", most=1
+    )
+    odd_size: float = number(
+        3.0, "Soft where a size is more than this many interquartile ranges off the middle half."
+    )
+    quarantine_outliers: bool = switch(
         "Whether odd, dark, light, blurred and empty training images are left out and not only reported.",
         default=False,
     )
-
-    def __post_init__(self) -> None:
-        for each in fields(self):
-            if "least" in each.metadata:
-                _refuse_outside(each.name, getattr(self, each.name), each.metadata["least"], each.metadata["most"])
-
-
-def options() -> list[tuple[str, type, object, str]]:
-    """(name, type, default, meaning) of each threshold, in order."""
-    return [(each.name, type(each.default), each.default, each.metadata["meaning"]) for each in fields(Thresholds)]
-
-
-def _refuse_outside(name: str, value: float, least: float, most: float) -> None:
-    if not (math.isfinite(value) and least <= value <= most):
-        span = f"between {least:g} and {most:g}" if math.isfinite(most) else f"a number of {least:g} or more"
-        raise SettingError(f"threshold {name} is {value}; it must be {span}: change --{name.replace('_', '-')}")

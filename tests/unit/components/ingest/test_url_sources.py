@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from binocular.download import Patience, fetch
 from binocular.errors import (
     ArchiveRefusedError,
     BinocularError,
@@ -25,7 +26,6 @@ from binocular.errors import (
 )
 from components.ingest import datasets
 from components.ingest.datasets import DATASETS, Dataset
-from components.ingest.download import Patience, fetch
 from components.ingest.sources import Limits, open_source
 
 IMPATIENT = Patience(attempts=3, first_pause_s=0.001, connect_s=0.5, read_s=0.3)

@@ -1,6 +1,6 @@
+from binocular.quarantine import key
 from binocular.snapshot import SPLITS, Rejected, Snapshot
 from components.validate import amounts
-from components.validate.findings import key
 from components.validate.thresholds import Thresholds
 from tests.unit.components.validate.conftest import of_rows, row
 

@@ -46,7 +46,7 @@ def test_an_error_is_one_line_and_an_exit_code(
     assert run(monkeypatch, "--snapshot", tmp_path, "--out", tmp_path / "out") == 1
     assert capsys.readouterr().err == f"validate: {tmp_path} holds no snapshot: snapshot.json is missing\n"
     assert run(monkeypatch, "--snapshot", tmp_path, "--out", tmp_path / "out", "--leakage-share", 7) == 2
-    assert "change --leakage-share" in capsys.readouterr().err
+    assert "threshold leakage_share is 7.0; it must be" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
 

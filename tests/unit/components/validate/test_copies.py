@@ -1,5 +1,6 @@
+from binocular.quarantine import key
 from components.validate import copies
-from components.validate.findings import MOST_CASES, MOST_FILES, Checked, key
+from components.validate.findings import MOST_CASES, MOST_FILES, Checked
 from components.validate.thresholds import Thresholds
 from tests.unit.components.validate.conftest import row
 

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from binocular.quarantine import key
 from binocular.snapshot import SPLITS
 from components.validate import copies, page
 from components.validate.figures import (
@@ -13,7 +14,7 @@ from components.validate.figures import (
     shapes,
     sizes,
 )
-from components.validate.findings import Checked, key
+from components.validate.findings import Checked
 from components.validate.thresholds import Thresholds
 from components.validate.validation import assemble
 from tests.unit.components.validate.conftest import of_rows, row

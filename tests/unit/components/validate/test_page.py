@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from binocular.quarantine import QUARANTINE
 from binocular.snapshot import SPLITS, PackWriter, Rejected
 from components.validate import page
 from components.validate import report as reports
@@ -136,7 +137,7 @@ def test_no_json_holds_what_is_no_number(faulty: Frozen, tmp_path: Path) -> None
         raise AssertionError(constant)
 
     reports.write(faulty.report(), faulty.snapshot.rows, tmp_path)
-    for name in (reports.REPORT, reports.QUARANTINE):
+    for name in (reports.REPORT, QUARANTINE):
         json.loads((tmp_path / name).read_text(), parse_constant=refuse)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageOps
 
+from binocular.report.pictures import small
 from binocular.snapshot import Split
 from components.validate.findings import Finding
-from components.validate.pixels import MOST_SIDE, small
+from components.validate.pixels import MOST_SIDE
 from components.validate.thresholds import Thresholds
 from tests.unit.components.validate.conftest import LENIENT, Frozen, MakeFrozen, found, picture, plain, png
 

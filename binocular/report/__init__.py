@@ -1,0 +1,1 @@
+"""What the pages that people read have in common: one look, words, pictures inside, charts as values."""

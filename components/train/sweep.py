@@ -1,0 +1,53 @@
+"""Several recipes compared on the validation images."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, fields
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict
+
+from binocular.documents import Document
+from components.train.recipe import Recipe
+
+SWEEP = "sweep.json"
+
+
+class Contestant(BaseModel):
+    """A recipe and how it did."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    recipe: dict[str, object]
+    validation: dict[str, float]
+    seconds: float
+
+    @classmethod
+    def of(cls, recipe: Recipe, validation: dict[str, float], seconds: float) -> Self:
+        """The contestant of a trained recipe."""
+        return cls(recipe=asdict(recipe), validation=validation, seconds=seconds)
+
+    def better_than(self, other: Self) -> bool:
+        """More right over all classes alike; where that is equal, surer of what is right."""
+        return self._merit > other._merit
+
+    @property
+    def _merit(self) -> tuple[float, float]:
+        return round(self.validation["balanced_accuracy"], 6), -self.validation["log_loss"]
+
+
+class Sweep(Document):
+    """All recipes that were tried, in their order, and which of them was kept."""
+
+    contestants: tuple[Contestant, ...]
+    kept: int
+    varied: tuple[str, ...]  # the parameters in which they differ
+
+    @classmethod
+    def of(cls, contestants: Sequence[Contestant]) -> Self:
+        """The comparison of contestants."""
+        best = 0
+        for place, each in enumerate(contestants):
+            if each.better_than(contestants[best]):
+                best = place
+        names = [each.name for each in fields(Recipe)]
+        varied = [name for name in names if len({str(each.recipe[name]) for each in contestants}) > 1]
+        return cls(contestants=tuple(contestants), kept=best, varied=tuple(varied))

@@ -1,0 +1,259 @@
+"""The whole training: head on embeddings and fine-tuning, or everything from scratch; of a sweep, the best.
+
+result = train(Material(snapshot, folder, rows), [Recipe()], origin, scratch)
+result.write(Path("candidate"))      # model.keras, candidate.json, sweep.json
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from binocular import candidate
+from binocular.candidate import Candidate, Choice, Energy, Epoch
+from binocular.snapshot import SPLITS, Row, Split
+from components.train import architectures, calibration
+from components.train.augmentation import STRENGTHS
+from components.train.batches import Batches, class_weights
+from components.train.choices import choose
+from components.train.embeddings import embed
+from components.train.energy import measured
+from components.train.fitting import Plan, fit
+from components.train.material import Material, Pixels
+from components.train.recipe import Recipe
+from components.train.sweep import SWEEP, Contestant, Sweep
+from components.train.weights import Origin
+
+ANSWERS_BATCH = 64
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Workshop:
+    """What trainings of one material share: where weights come from, and pixels that are decoded once a size."""
+
+    material: Material
+    origin: Origin
+    scratch: Path
+    seconds: dict[str, float] = field(default_factory=dict)
+    _pixels: dict[tuple[Split, int], Pixels] = field(default_factory=dict)
+
+    def pixels(self, split: Split, side: int) -> Pixels:
+        """The pixels of one side's images."""
+        if (split, side) not in self._pixels:
+            with self.timed("decoding"):
+                path = self.scratch / f"{split}-{side}.npy"
+                self._pixels[split, side] = self.material.pixels(self.material.side(split), side, path, log)
+        return self._pixels[split, side]
+
+    @contextmanager
+    def timed(self, phase: str) -> Iterator[None]:
+        """Add the time of what happens to a phase."""
+        started = time.monotonic()
+        yield
+        self.seconds[phase] = self.seconds.get(phase, 0) + time.monotonic() - started
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One trained network and what is known about it."""
+
+    model: Any  # Keras, uint8 images to logits
+    recipe: Recipe
+    chosen: tuple[Choice, ...]
+    history: tuple[Epoch, ...]
+    validation: dict[str, float]
+    weights: str
+    embedded: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Result:
+    """The best of what was trained."""
+
+    best: Trained
+    facts: Candidate
+    sweep: Sweep
+
+    def write(self, folder: Path) -> None:
+        """Write the candidate, and how the recipes of the sweep compared."""
+        folder.mkdir(parents=True, exist_ok=True)
+        architectures.classifier(self.best.model).save(folder / candidate.MODEL)
+        self.facts.write(folder / candidate.FACTS)
+        self.sweep.write(folder / SWEEP)
+
+
+def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch: Path) -> Result:
+    """Train each recipe and keep the one that does best on the validation images."""
+    workshop = Workshop(material, origin, scratch)
+    stop = measured(recipes[0].country)
+    best: Trained | None = None
+    contestants: list[Contestant] = []
+    for number, recipe in enumerate(recipes, 1):
+        if len(recipes) > 1:
+            log.info("sweep", extra={"recipe": f"{number}/{len(recipes)}"})
+        started = time.monotonic()
+        trained = _train(workshop, recipe)
+        contestants.append(Contestant.of(trained.recipe, trained.validation, time.monotonic() - started))
+        if best is None or contestants[-1].better_than(Contestant.of(best.recipe, best.validation, 0)):
+            best = trained
+    assert best is not None  # noqa: S101 - there is a recipe
+    facts = _facts(workshop, best, stop())
+    log.info("trained", extra={"seconds": round(sum(workshop.seconds.values()), 1), **_rounded(best.validation)})
+    return Result(best, facts, Sweep.of(contestants))
+
+
+def _train(workshop: Workshop, recipe: Recipe) -> Trained:
+    material = workshop.material
+    recipe, chosen = choose(recipe, material)
+    for choice in chosen:
+        log.info("chosen", extra={choice.name: choice.value, "because": choice.because})
+    keras.utils.set_random_seed(recipe.seed)
+    with workshop.timed("loading the network"):
+        base = architectures.backbone(recipe, recipe.image_size, workshop.origin)
+        model = architectures.on_features(base, len(material.classes), recipe)
+    embedded = {"computed": 0, "cached": 0}
+    history: tuple[Epoch, ...] = ()
+    if recipe.pretrained:
+        history, embedded = _train_head(workshop, recipe, base, model)
+        if recipe.fine_tune_epochs:
+            history += _fine_tune(workshop, recipe, base, model)
+    else:
+        with workshop.timed("training from scratch"):
+            plan = Plan("from scratch", recipe.epochs, recipe.learning_rate)
+            history = _fit_pixels(workshop, recipe, model, plan)
+    validation = _calibrate(workshop, recipe, model)
+    weights = recipe.weights if recipe.pretrained else "none"
+    return Trained(model, recipe, chosen, history, validation, weights, embedded)
+
+
+def _train_head(
+    workshop: Workshop,
+    recipe: Recipe,
+    base: architectures.Backbone,
+    model: Any,  # noqa: ANN401
+) -> tuple[tuple[Epoch, ...], dict[str, int]]:
+    """Train the head alone, on embeddings; the whole network gets its weights."""
+    material = workshop.material
+    sides = {split: material.side(split) for split in ("train", "validation")}
+    with workshop.timed("embedding"):
+        both: list[Row] = [*sides["train"], *sides["validation"]]
+        found = embed(material, both, base, recipe.image_size, workshop.origin.shelf)
+    with workshop.timed("training the head"):
+        cut = len(sides["train"])
+        head = architectures.head(found.vectors.shape[1], len(material.classes), recipe)
+        training = _batches(workshop, recipe, "train", found.vectors[:cut], vary=False)
+        validation = _batches(workshop, recipe, "validation", found.vectors[cut:], vary=False)
+        history = fit(head, training, validation, Plan("head", recipe.epochs, recipe.learning_rate), recipe)
+    last = head.get_layer(architectures.LOGITS).get_weights()
+    model.get_layer(architectures.LOGITS).set_weights(last)
+    return history, {"computed": found.computed, "cached": found.cached}
+
+
+def _fine_tune(
+    workshop: Workshop,
+    recipe: Recipe,
+    base: architectures.Backbone,
+    model: Any,  # noqa: ANN401
+) -> tuple[Epoch, ...]:
+    """Let the upper layers of the backbone follow, with what they know of normal images left as it is."""
+    layers = base.model.layers
+    frozen = round(len(layers) * (1 - recipe.fine_tune_share))
+    for place, layer in enumerate(layers):
+        # Statistics of a few hundred photos are worse than those the weights came with.
+        layer.trainable = place >= frozen and not isinstance(layer, keras.layers.BatchNormalization)
+    plan = Plan("fine-tuning", recipe.fine_tune_epochs, recipe.fine_tune_learning_rate)
+    head_only = model.get_weights()
+    before = _loss(workshop, recipe, model)
+    with workshop.timed("fine-tuning"):
+        history = _fit_pixels(workshop, recipe, model, plan)
+    if _loss(workshop, recipe, model) > before:
+        log.info("fine-tuning did not help on validation; the head alone is kept")
+        model.set_weights(head_only)
+    return history
+
+
+def _fit_pixels(workshop: Workshop, recipe: Recipe, model: Any, plan: Plan) -> tuple[Epoch, ...]:  # noqa: ANN401
+    side = recipe.image_size
+    training = _batches(workshop, recipe, "train", workshop.pixels("train", side), vary=True)
+    validation = _batches(workshop, recipe, "validation", workshop.pixels("validation", side), vary=False)
+    return fit(model, training, validation, plan, recipe)
+
+
+def _batches(
+    workshop: Workshop, recipe: Recipe, split: Split, inputs: Pixels | NDArray[np.float16], *, vary: bool
+) -> Batches:
+    material = workshop.material
+    labels = material.labels(material.side(split))
+    training = split == "train"
+    return Batches(
+        inputs,
+        labels,
+        class_weights(labels, len(material.classes), balanced=training and recipe.class_weights == "balanced"),
+        recipe.batch_size,
+        seed=recipe.seed if training else None,
+        strength=STRENGTHS.get(recipe.augmentation) if vary else None,
+    )
+
+
+def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> dict[str, float]:  # noqa: ANN401
+    """Divide the logits by the temperature that suits the validation images; how it does on them."""
+    logits, labels = _answers(workshop, recipe, model)
+    by = calibration.temperature(logits, labels)
+    calibration.divide_logits(model, by)
+    right = logits.argmax(axis=1) == labels
+    recalls = [right[labels == each].mean() for each in np.unique(labels)]
+    return {
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": float(np.mean(recalls)),
+        "log_loss": calibration.log_loss(logits / by, labels),
+        "temperature": by,
+    }
+
+
+def _loss(workshop: Workshop, recipe: Recipe, model: Any) -> float:  # noqa: ANN401
+    return calibration.log_loss(*_answers(workshop, recipe, model))
+
+
+def _answers(
+    workshop: Workshop,
+    recipe: Recipe,
+    model: Any,  # noqa: ANN401
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """What a network answers to the validation images, and what is right."""
+    pixels = workshop.pixels("validation", recipe.image_size)
+    starts = range(0, len(pixels), ANSWERS_BATCH)
+    answers = [np.asarray(model.predict_on_batch(pixels[start : start + ANSWERS_BATCH])) for start in starts]
+    return np.concatenate(answers), workshop.material.labels(workshop.material.side("validation"))
+
+
+def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidate:
+    material = workshop.material
+    return Candidate(
+        classes=material.classes,
+        height=best.recipe.image_size,
+        width=best.recipe.image_size,
+        snapshot=material.snapshot.digest,
+        images={split: len(material.side(split)) for split in SPLITS},
+        architecture=best.recipe.architecture,
+        weights=best.weights,
+        recipe=asdict(best.recipe),
+        chosen=best.chosen,
+        history=best.history,
+        validation=best.validation,
+        seconds=workshop.seconds,
+        energy=energy,
+        embedded=best.embedded,
+    )
+
+
+def _rounded(figures: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 4) for name, value in figures.items()}
