@@ -1,5 +1,6 @@
 """The embedded pipelines API for the tests: the real process, over a real store, with components of its own."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,21 +11,60 @@ from typing import Any
 
 import kfp
 import urllib3
+from pydantic import SecretStr
 
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from tests.servers import free_port, wait_until
 
 ROOT = Path(__file__).parents[1]
+CONFIGURATION = "[Components]\ncontainerised = steps/contained.py\nfailing_with_report = steps/contained.py\n"
+
+CONTAINED = """
+import os
+from typing import NamedTuple
+
+from kfp import dsl
+from kfp.dsl import Artifact, Dataset, Output
+
+
+@dsl.component(base_image="python:3.11", target_image="x")
+def containerised(n: int, data: Output[Dataset]) -> NamedTuple("Two", [("doubled", int), ("secret", str)]):
+    print("cwd", os.getcwd())
+    with open(data.path, "w") as file:
+        file.write("data")
+    return (2 * n, os.environ.get("TEST_SECRET", "not set"))
+
+
+@dsl.component(base_image="python:3.11", target_image="x")
+def failing_with_report(report: Output[Artifact]):
+    with open(report.path, "w") as file:
+        file.write("what is wrong")
+    raise SystemExit("unfit")
+"""
+
+
+def write_components(folder: Path) -> None:
+    """Put the containerised components where a server looks for them."""
+    (folder / "steps").mkdir(parents=True, exist_ok=True)
+    (folder / "kfp_config.ini").write_text(CONFIGURATION)
+    (folder / "steps" / "contained.py").write_text(CONTAINED)
 
 
 class PipelinesServer:
     """A server process that a test may kill and start again on the same state."""
 
-    def __init__(self, folder: Path, store: Settings, parallel: int = 4) -> None:
+    def __init__(self, folder: Path, store: Store, parallel: int = 4) -> None:
         self.folder, self.components = folder, folder / "components"
-        self.components.mkdir(parents=True, exist_ok=True)
-        self.settings = store.model_copy(update={"kfp_port": free_port()})
+        write_components(self.components)
+        self.settings = Settings(
+            home=folder / "home",
+            store_url=store.endpoint.url,
+            store_access_key=SecretStr(store.endpoint.access_key),
+            store_secret_key=SecretStr(store.endpoint.secret_key),
+            store_bucket=store.endpoint.bucket,
+            kfp_port=free_port(),
+        )
         self.state = self.settings.home / "pipelines"
         self.parallel = parallel
         self.variables: dict[str, str] = {}
@@ -40,7 +80,9 @@ class PipelinesServer:
         """What a process needs to be, or to talk to, this server."""
         own = {
             "BINOCULAR_HOME": str(self.settings.home),
-            "BINOCULAR_STORE_PORT": str(self.settings.store_port),
+            "BINOCULAR_STORE_URL": self.settings.store_url,
+            "BINOCULAR_STORE_ACCESS_KEY": self.settings.store_access_key.get_secret_value(),
+            "BINOCULAR_STORE_SECRET_KEY": self.settings.store_secret_key.get_secret_value(),
             "BINOCULAR_STORE_BUCKET": self.settings.store_bucket,
             "BINOCULAR_KFP_PORT": str(self.settings.kfp_port),
             "BINOCULAR_KFP_PARALLEL": str(self.parallel),
@@ -97,6 +139,26 @@ class PipelinesServer:
             warnings.simplefilter("ignore", FutureWarning)  # it announces itself with one
             return kfp.Client(host=self.url)
 
+    def run(self, package: str, seconds: float = 60, **arguments: Any) -> Any:
+        """Run a package to its end."""
+        return self.finish(self.begin(package, **arguments), seconds)
+
+    def begin(self, package: str, **arguments: Any) -> str:
+        """Start a run; its id."""
+        options = {name: arguments.pop(name) for name in ("enable_caching", "pipeline_root") if name in arguments}
+        result = self.client().create_run_from_pipeline_package(package, arguments=arguments, **options)
+        return str(result.run_id)
+
+    def finish(self, run_id: str, seconds: float = 60) -> Any:
+        """Wait for the end of a run."""
+        client = self.client()
+        wait_until(lambda: client.get_run(run_id).state in {"SUCCEEDED", "FAILED"}, seconds)
+        return client.get_run(run_id)
+
+    def text(self, uri: str) -> str:
+        """A stored artifact or log."""
+        return self.store().read(uri.partition(f"/{self.settings.store_bucket}/")[2]).data.decode()
+
     def store(self) -> Store:
         """The store its artifacts are in."""
         return connect(self.settings)
@@ -105,6 +167,11 @@ class PipelinesServer:
         """A request without the client: status and JSON."""
         answer = urllib3.request(method, f"{self.url}/apis/v2beta1{path}", retries=False, **options)
         return answer.status, answer.json()
+
+
+def parameter(task: Any, name: str = "Output") -> Any:
+    """The value of an output parameter of a task."""
+    return json.loads(task.outputs[name].artifact_ids[0])
 
 
 def tasks(run: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Pipelines for the tests of the embedded API, compiled by kfp's own compiler: one of every kind of control flow."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
@@ -7,7 +8,7 @@ from kfp import compiler, dsl, kubernetes
 from kfp.dsl import Artifact, Dataset, Input, Metrics, Output
 
 IMAGE = "example.org/binocular-test:1"
-CONFIGURATION = "[Components]\ncontainerised = steps/contained.py\nfailing_with_report = steps/contained.py\n"
+component = partial(dsl.component, base_image="python:3.11")
 
 
 def compiled(pipeline: Any, folder: Path) -> str:
@@ -17,54 +18,54 @@ def compiled(pipeline: Any, folder: Path) -> str:
     return str(path)
 
 
-@dsl.component
+@component
 def echo(text: str) -> str:
     return text
 
 
-@dsl.component
+@component
 def pair(a: str, b: str) -> str:
     return a + b
 
 
-@dsl.component
+@component
 def number(n: int) -> int:
     return n
 
 
-@dsl.component
+@component
 def half(n: float) -> float:
     return n / 2
 
 
-@dsl.component
+@component
 def numbers(count: int) -> list[int]:
     return list(range(count))
 
 
-@dsl.component
+@component
 def structs() -> list[dict[str, int]]:
     return [{"a": 1, "b": 10}, {"a": 2, "b": 20}]
 
 
-@dsl.component
+@component
 def total(values: list[int]) -> int:
     return sum(values)
 
 
-@dsl.component
+@component
 def table(rows: list[list[str]]) -> str:
     return "|".join(",".join(row) for row in rows)
 
 
-@dsl.component
+@component
 def types(a: int, b: float, c: str, d: bool, e: list, f: dict) -> str:
     import json
 
     return json.dumps([a, b, c, d, e, f])
 
 
-@dsl.component
+@component
 def write(text: str, data: Output[Dataset], scores: Output[Metrics]) -> None:
     with open(data.path, "w") as file:
         file.write(text)
@@ -72,7 +73,7 @@ def write(text: str, data: Output[Dataset], scores: Output[Metrics]) -> None:
     scores.log_metric("length", len(text))
 
 
-@dsl.component
+@component
 def write_folder(data: Output[Dataset]) -> None:
     import os
 
@@ -82,7 +83,7 @@ def write_folder(data: Output[Dataset]) -> None:
             file.write(name)
 
 
-@dsl.component
+@component
 def read(data: Input[Dataset]) -> str:
     import os
 
@@ -92,35 +93,35 @@ def read(data: Input[Dataset]) -> str:
         return f"{file.read()} {int(data.metadata.get('length', -1))}"
 
 
-@dsl.component
+@component
 def read_all(data: Input[list[Dataset]]) -> str:
     return " ".join(sorted(open(each.path).read() for each in data))
 
 
-@dsl.component
+@component
 def variable(name: str) -> str:
     import os
 
     return os.environ.get(name, "not set")
 
 
-@dsl.component
+@component
 def ids(job: str, name: str) -> str:
     return f"{job} {name}"
 
 
-@dsl.component
+@component
 def fails(text: str) -> str:
     print("about to fail")
     raise ValueError(text)
 
 
-@dsl.component
+@component
 def final(status: dsl.PipelineTaskFinalStatus, note: str) -> str:
     return f"{note}: {status.state} {status.pipeline_task_name} {'boom' in (status.error_message or '')}"
 
 
-@dsl.component
+@component
 def sleeps(seconds: float, name: str) -> str:
     import time
 
@@ -128,7 +129,7 @@ def sleeps(seconds: float, name: str) -> str:
     return name
 
 
-@dsl.component
+@component
 def with_children(folder: str) -> None:
     """Starts a child in its own group and a grandchild in a session of its own; all of them ignore SIGTERM."""
     import os
@@ -145,7 +146,7 @@ def with_children(folder: str) -> None:
     time.sleep(600)
 
 
-@dsl.component
+@component
 def flaky(folder: str, failures: int) -> int:
     """Fails as often as it is told, counting in a file."""
     path = f"{folder}/tries"
@@ -158,7 +159,7 @@ def flaky(folder: str, failures: int) -> int:
     return tries
 
 
-@dsl.component
+@component
 def counted(folder: str, text: str, data: Output[Dataset]) -> str:
     with open(f"{folder}/count", "a") as file:
         file.write("x")
@@ -167,7 +168,7 @@ def counted(folder: str, text: str, data: Output[Dataset]) -> str:
     return text
 
 
-@dsl.component
+@component
 def alone(folder: str, name: str, before: str = "") -> str:
     """Notes its beginning and end, and whether another execution of it was going on."""
     import fcntl
@@ -212,43 +213,12 @@ class Two(NamedTuple):
     secret: str
 
 
-@dsl.component(target_image=IMAGE)
+@component(target_image=IMAGE)
 def containerised(n: int, data: Output[Dataset]) -> NamedTuple("Two", [("doubled", int), ("secret", str)]): ...
 
 
-@dsl.component(target_image=IMAGE)
+@component(target_image=IMAGE)
 def failing_with_report(report: Output[Artifact]) -> None: ...
-
-
-CONTAINED = """
-import os
-from typing import NamedTuple
-
-from kfp import dsl
-from kfp.dsl import Artifact, Dataset, Output
-
-
-@dsl.component(target_image="x")
-def containerised(n: int, data: Output[Dataset]) -> NamedTuple("Two", [("doubled", int), ("secret", str)]):
-    print("cwd", os.getcwd())
-    with open(data.path, "w") as file:
-        file.write("data")
-    return (2 * n, os.environ.get("TEST_SECRET", "not set"))
-
-
-@dsl.component(target_image="x")
-def failing_with_report(report: Output[Artifact]):
-    with open(report.path, "w") as file:
-        file.write("what is wrong")
-    raise SystemExit("unfit")
-"""
-
-
-def write_components(folder: Path) -> None:
-    """Put the containerised components where a server looks for them."""
-    (folder / "steps").mkdir(parents=True, exist_ok=True)
-    (folder / "kfp_config.ini").write_text(CONFIGURATION)
-    (folder / "steps" / "contained.py").write_text(CONTAINED)
 
 
 @dsl.pipeline
