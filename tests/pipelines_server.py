@@ -88,7 +88,7 @@ class PipelinesServer:
             "BINOCULAR_KFP_PARALLEL": str(self.parallel),
         }
         kept = {name: value for name, value in os.environ.items() if not name.startswith("BINOCULAR_")}
-        return {**kept, "PYTHONPATH": str(ROOT), **own, **self.variables}
+        return {**kept, "PYTHONPATH": str(ROOT), "_KFP_RUNTIME": "true", **own, **self.variables}
 
     def start(self) -> None:
         """Start it and wait until it answers."""

@@ -138,23 +138,25 @@ def _limited(data: bytes) -> bytes:
     return data
 
 
-class _Loader(yaml.CSafeLoader):  # type: ignore[misc]
-    """YAML without aliases: a few lines of them can stand for more than fits in memory."""
-
-    def compose_node(self, parent: Value, index: Value) -> Value:
-        """Read a node, unless it only repeats another."""
-        if self.check_event(yaml.AliasEvent):
-            raise PackageError("the YAML uses aliases (*name), which are not read; write the value out")
-        return super().compose_node(parent, index)
-
-
 def _documents(data: bytes) -> list[Value]:
+    """The documents of a YAML file, its events looked through first.
+
+    Aliases are refused: a few lines of them can stand for more than fits in memory. So is deep nesting, which
+    would overflow the loader's stack and take the process with it.
+    """
+    depth = 0
     try:
-        return [each for each in yaml.load_all(data, _Loader) if each is not None]
+        for event in yaml.parse(data, yaml.CSafeLoader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if isinstance(event, yaml.AliasEvent):
+                raise PackageError("the YAML uses aliases (*name), which are not read; write the value out")
+            if depth > DEEPEST:
+                raise PackageError(f"the YAML is nested more than {DEEPEST} deep")
+        return [each for each in yaml.load_all(data, yaml.CSafeLoader) if each is not None]
     except yaml.YAMLError as error:
         raise PackageError(f"not valid YAML: {' '.join(str(error).split())[:200]}") from None
-    except (RecursionError, ValueError):
-        raise PackageError("the YAML holds what no pipeline does: deep nesting, or an impossible date") from None
+    except ValueError:
+        raise PackageError("the YAML holds what no pipeline does, such as an impossible date") from None
 
 
 def _canonical(value: Json, message: Value, what: str) -> Json:
