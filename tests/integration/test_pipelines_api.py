@@ -197,12 +197,13 @@ def test_parameters_are_checked_before_a_run_is_made(
 ) -> None:
     kinds = sample_pipelines.compiled(sample_pipelines.kinds, tmp_path)
     before = pipelines.client().list_runs().total_size
-    for package, given, message in [
+    wrong: list[tuple[str, dict[str, Any], str]] = [
         (quick, {"words": "x"}, "parameter 'words' is unknown; there are: text"),
         (kinds, {"a": "three"}, "a: 'three' is not a whole number"),
         (kinds, {"d": "maybe"}, "d: 'maybe' is not a truth value"),
         (kinds, {"e": {"no": "list"}}, "is not a list"),
-    ]:
+    ]
+    for package, given, message in wrong:
         with pytest.raises(kfp_server_api.ApiException, match=message):
             pipelines.begin(package, **given)
     assert pipelines.client().list_runs().total_size == before
