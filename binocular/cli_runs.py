@@ -114,7 +114,7 @@ def _print_changes(run: Theirs, seen: dict[str, str]) -> None:
 def _view(run: Theirs, notes: dict[str, str]) -> Group:
     table = Table("step", "state", "time", "", box=None, pad_edge=False)
     for step in steps(run):
-        note = "from an earlier run" if step.cached else notes.get(step.path) or _first_line(step.error)
+        note = "result was known" if step.cached else notes.get(step.path) or _first_line(step.error)
         style = "dim" if step.is_group or step.state == "SKIPPED" else ""
         state = Text(step.state.lower(), style=COLOURS.get(step.state, "dim"))
         took = _seconds(step.took) if step.took else ""

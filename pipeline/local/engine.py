@@ -219,7 +219,11 @@ class Engine:
         return Going(row, place, inputs.of_run(package.root, row["parameters"]), rows, known)
 
     def _look(self, run: Going) -> Plan:
-        return look(run.place.package, run.inputs, run.known, run.running, run.place.texts)
+        try:
+            return look(run.place.package, run.inputs, run.known, run.running, run.place.texts)
+        except Exception as error:  # a defect must end its run, not hold it for ever
+            log.exception("run cannot go on", extra={"run": run.id})
+            return Plan(Result("FAILED", error=f"the run cannot go on: {type(error).__name__}: {error}"))
 
     def _advance(self, run: Going) -> None:
         """Look at a run, start what can start, write down what changed, and end it when nothing is left."""

@@ -67,6 +67,8 @@ def _vet_component(name: str, component: Json, executors: dict[str, Json]) -> No
     label = component.get("executorLabel")
     if "dag" not in component and label not in executors:
         raise PackageError(f"component {name}: there is no executor {label!r}")
+    if "dag" in component and not component["dag"].get("tasks"):
+        raise PackageError(f"component {name}: a graph without tasks")
     if component.get("taskConfigPassthroughs") or component.get("singlePlatformSpecs"):
         raise PackageError(f"component {name}: TaskConfig is not supported on one machine")
     for key, definition in component.get("inputDefinitions", {}).get("parameters", {}).items():
@@ -77,26 +79,33 @@ def _vet_component(name: str, component: Json, executors: dict[str, Json]) -> No
 
 
 def _vet_dag(name: str, component: Json, tasks: dict[str, Json], components: Json) -> None:
-    for task_name, task in tasks.items():
-        where = f"{name}: task {task_name}"
+    for task_name, task in sorted(tasks.items()):
         if "/" in task_name or task.get("componentRef", {}).get("name") not in components:
-            raise PackageError(f"{where}: there is no component {task.get('componentRef', {}).get('name')!r}")
+            missing = task.get("componentRef", {}).get("name")
+            raise PackageError(f"{name}: task {task_name}: there is no component {missing!r}")
+    for task_name, task in sorted(tasks.items()):
+        where = f"{name}: task {task_name}"
         for other in task.get("dependentTasks", []):
             if other not in tasks:
                 raise PackageError(f"{where}: there is no task {other!r} to wait for")
-        for other, side, key in _producers(task):
-            if other not in tasks or (side and key not in _outputs(components, tasks[other], side)):
-                raise PackageError(f"{where}: no task {other!r} has an output {key!r}")
+        for producer in _producers(task):
+            _vet_producer(where, producer, tasks, components)
         _vet_inputs(where, component, task)
+        _vet_iterator(where, task, components[task["componentRef"]["name"]])
+    for producer in _selectors(component):
+        _vet_producer(f"{name}: its outputs", producer, tasks, components)
     try:
         ordered(tasks)
     except CycleError as error:
         raise PackageError(f"{name}: tasks wait for each other: {' → '.join(error.args[1])}") from None
-    for selector in _selectors(component):
-        if selector.get("producerSubtask") not in tasks:
-            raise PackageError(
-                f"{name}: an output comes from {selector.get('producerSubtask')!r}, which is no task"
-            )
+
+
+def _vet_producer(where: str, producer: tuple[str, str, str], tasks: dict[str, Json], components: Json) -> None:
+    """Something is said to come from an output of a task: both must be there."""
+    task, side, key = producer
+    made = components[tasks[task]["componentRef"]["name"]].get("outputDefinitions", {}) if task in tasks else {}
+    if task not in tasks or (side and key not in made.get(side, {})):
+        raise PackageError(f"{where}: no task {task!r} has an output {key!r}")
 
 
 def _vet_inputs(where: str, component: Json, task: Json) -> None:
@@ -120,6 +129,18 @@ def _vet_inputs(where: str, component: Json, task: Json) -> None:
         raise PackageError(f"{where}: its condition asks for {min(missing)!r}, which is no input")
 
 
+def _vet_iterator(where: str, task: Json, repeated: Json) -> None:
+    """A loop must say what it goes through, and the component must take an item of it."""
+    for kind, side, given in (
+        ("parameterIterator", "parameters", {"raw", "inputParameter"}),
+        ("artifactIterator", "artifacts", {"inputArtifact"}),
+    ):
+        if kind in task:
+            items, item = task[kind].get("items", {}), task[kind].get("itemInput")
+            if not given & set(items) or item not in repeated.get("inputDefinitions", {}).get(side, {}):
+                raise PackageError(f"{where}: a loop without its items, or over a component that takes none")
+
+
 def _producers(task: Json) -> Iterator[tuple[str, str, str]]:
     """(task, "parameters" or "artifacts" or nothing, output) for each task that inputs come from."""
     for source in parameters_in(task).values():
@@ -132,16 +153,13 @@ def _producers(task: Json) -> Iterator[tuple[str, str, str]]:
             yield taken.get("producerTask", ""), "artifacts", taken.get("outputArtifactKey", "")
 
 
-def _outputs(components: Json, task: Json, side: str) -> Json:
-    component = components.get(task.get("componentRef", {}).get("name"), {})
-    return dict(component.get("outputDefinitions", {}).get(side, {}))
-
-
-def _selectors(component: Json) -> Iterator[Json]:
+def _selectors(component: Json) -> Iterator[tuple[str, str, str]]:
+    """The same for what a graph hands out."""
     outputs = component.get("dag", {}).get("outputs", {})
     for output in outputs.get("artifacts", {}).values():
-        yield from output.get("artifactSelectors", [])
+        for one in output.get("artifactSelectors", []):
+            yield one.get("producerSubtask", ""), "artifacts", one.get("outputArtifactKey", "")
     for output in outputs.get("parameters", {}).values():
-        if "valueFromParameter" in output:
-            yield output["valueFromParameter"]
-        yield from output.get("valueFromOneof", {}).get("parameterSelectors", [])
+        single = [output["valueFromParameter"]] if "valueFromParameter" in output else []
+        for one in [*single, *output.get("valueFromOneof", {}).get("parameterSelectors", [])]:
+            yield one.get("producerSubtask", ""), "parameters", one.get("outputParameterKey", "")
