@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import sys
+import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -55,9 +56,13 @@ class Execution:
 
     @classmethod
     def of(cls, place: Place, step: Step) -> "Execution":
-        """A new one, with a folder of its own for what it writes."""
-        made = uuid.uuid4()
-        return cls(place, step, task.Process(place.artifacts.folder / "work" / str(made) / "log"), str(made))
+        """A new one, with a folder of its own for what it writes.
+
+        Its name is short: programs make sockets in it, whose paths the system allows about a hundred letters.
+        """
+        place.artifacts.folder.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=place.artifacts.folder, prefix=""))
+        return cls(place, step, task.Process(scratch / "log"))
 
     @property
     def uri(self) -> str:
@@ -182,7 +187,10 @@ def _execute(execution: Execution) -> Result:
     except BinocularError as failure:
         error = error or str(failure)
     error += f"\n{task.last_lines(process.log)}" if error else ""
-    place.artifacts.keep(execution.log_uri, process.log)
+    try:
+        place.artifacts.keep(execution.log_uri, process.log)
+    except BinocularError as failure:
+        error = f"{error}\nits log was not stored: {failure}".strip()
     return Result("FAILED" if error else "SUCCEEDED", outputs, error)
 
 

@@ -127,6 +127,10 @@ class Engine:
         except BinocularError as error:  # a package that an older release took, or a store that was changed
             self._records.update("runs", run_id, _state(row, "FAILED", str(error)))
             return
+        except Exception as error:  # one run's defect must not keep the server from starting
+            log.exception("run not taken up", extra={"run": run_id})
+            self._records.update("runs", run_id, _state(row, "FAILED", f"{type(error).__name__}: {error}"))
+            return
         with self._lock:
             self._going[run_id] = run
             run.canceling = row["state"] == "CANCELING"
@@ -205,7 +209,7 @@ class Engine:
             package=package,
             root=root,
             texts=texts,
-            artifacts=Artifacts(self._store, self._folder / RUNS / f"{row['run_id']}.{uuid.uuid4().hex[:8]}"),
+            artifacts=Artifacts(self._store, self._folder / RUNS / uuid.uuid4().hex[:12]),
             components=self._components,
             shims=self._folder / "bin",
             environment=self._environment,
@@ -341,8 +345,9 @@ class Engine:
                 row["execution_id"] = None
                 run.later[step.path] = (time.monotonic() + pause, step)
                 return
-        if outcome.cached_from or not execution.scratch:
-            row["log"], row["cached_from"] = None, outcome.cached_from
+        row["cached_from"] = outcome.cached_from
+        if execution.log_uri not in run.place.artifacts.stored:
+            row["log"] = None  # there was no process, or its log could not be stored
         run.running.discard(step.path)
         run.known[step.path] = result
 

@@ -13,9 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
+from binocular.errors import NotFoundError
 from tests import sample_pipelines
 from tests.pipelines_server import PipelinesServer, parameter, tasks
-from tests.servers import wait_until
+from tests.servers import SeaweedFS, wait_until
 
 Compile = Callable[[Any], str]
 
@@ -94,7 +95,7 @@ def test_artifacts_and_logs_lie_under_kubeflows_keys(pipelines: PipelinesServer,
     assert f"image {sample_pipelines.IMAGE} is not used" in log
     assert (parameter(task, "doubled"), parameter(task, "secret")) == (8, "from this machine")
     assert [each.state for each in task.state_history] == ["PENDING", "RUNNING", "SUCCEEDED"]
-    assert not list((pipelines.state / "runs").glob(f"{run.run_id}*/minio"))
+    wait_until(lambda: not list((pipelines.state / "runs").iterdir()))
 
 
 def test_a_root_of_ones_own_is_used_and_one_elsewhere_refused(
@@ -102,11 +103,10 @@ def test_a_root_of_ones_own_is_used_and_one_elsewhere_refused(
 ) -> None:
     compiled = package(sample_pipelines.contained)
     bucket = pipelines.settings.store_bucket
-    run = pipelines.run(compiled, pipeline_root=f"minio://{bucket}/mine")
+    run = pipelines.run(compiled, pipeline_root=f"minio://{bucket}/mine", enable_caching=False)
 
-    assert (
-        tasks(run)["containerised"].outputs["data"].artifact_ids[0].startswith(f"minio://{bucket}/mine/contained/")
-    )
+    uri = tasks(run)["containerised"].outputs["data"].artifact_ids[0]
+    assert uri.startswith(f"minio://{bucket}/mine/contained/")
     with pytest.raises(Exception, match="this machine's store is minio://"):
         pipelines.begin(compiled, pipeline_root="gs://elsewhere/x")
 
@@ -123,6 +123,45 @@ def test_an_exit_handler_hears_how_it_went(pipelines: PipelinesServer, package: 
     assert "ValueError: boom" in failed.error.message
     assert "about to fail" in pipelines.text(failed.executor_detail.main_job)
     assert tasks(bad)["exit-handler-1/condition-2/echo-2"].state == "SKIPPED"
+
+
+def test_a_log_can_be_read_while_its_step_runs(
+    pipelines: PipelinesServer, package: Compile, tmp_path: Path
+) -> None:
+    run_id = pipelines.begin(package(sample_pipelines.family), folder=str(tmp_path))
+
+    def log() -> str:
+        task = tasks(pipelines.client().get_run(run_id))["with-children"]
+        try:
+            return pipelines.text(task.executor_detail.main_job)
+        except (NotFoundError, AttributeError):  # it has not begun, or nothing is stored yet
+            return ""
+
+    wait_until(lambda: "Got executor_input" in log())
+    pipelines.client().terminate_run(run_id)
+    pipelines.finish(run_id)
+
+
+def test_a_store_that_goes_away_fails_the_step_and_says_so(
+    package: Compile, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    store = SeaweedFS(tmp_path_factory.mktemp("going"))
+    store.start()
+    server = PipelinesServer(tmp_path / "server", store.store())
+    server.variables |= {"BINOCULAR_STORE_DEADLINE_S": "1", "BINOCULAR_STORE_TIMEOUT_S": "1"}
+    server.start()
+    try:
+        run_id = server.begin(package(sample_pipelines.twins))
+        wait_until(lambda: tasks(server.client().get_run(run_id))["sleeps"].state == "RUNNING")
+        store.kill()
+        run = server.finish(run_id)
+        assert run.state == "FAILED"
+        assert "object store" in tasks(run)["sleeps"].error.message
+        store.start()
+        assert server.run(package(sample_pipelines.quick)).state == "SUCCEEDED"
+    finally:
+        server.stop()
+        store.stop()
 
 
 def test_what_a_failed_step_wrote_is_stored(pipelines: PipelinesServer, package: Compile) -> None:

@@ -18,6 +18,7 @@ from binocular import embedded, processes
 from binocular.settings import Settings
 from binocular.state import lock_owner, read_state
 from binocular.store import Store, connect
+from tests import sample_pipelines
 from tests.servers import StoreServer, free_port, free_store_port, wait_until
 
 
@@ -258,6 +259,21 @@ def test_with_a_named_store_none_is_started_and_its_bucket_is_made(
     assert machine.run("status", **variables)[0] == 0
     assert not (machine.settings.home / "store").exists()
     assert list(server.store(store_bucket=bucket).entries()) == []
+
+
+def test_a_run_that_is_going_survives_down_and_up(machine: Machine, tmp_path: Path) -> None:
+    package = sample_pipelines.compiled(sample_pipelines.ledger, tmp_path)
+    machine.run("up")
+    code, output = machine.run("run", package, "--detach", "--param", f"folder={tmp_path}")
+    assert code == 0, output
+    run_id = output.removeprefix("run ").strip()
+    wait_until((tmp_path / "ledger").exists)
+
+    machine.run("down")
+    machine.assert_nothing_left()
+    machine.run("up")
+
+    wait_until(lambda: "succeeded," in machine.run("runs", run_id)[1])
 
 
 def test_ctrl_c_during_up_stops_what_it_started(machine: Machine) -> None:
