@@ -85,6 +85,10 @@ format: .venv/dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: compile
+compile: .venv/local ## Compile the pipeline to pipeline/pipeline.yaml
+	@$(BIN)/python -m pipeline.compile
+
 .PHONY: docs
 docs: .venv/local ## Write the generated pages of docs/
 	@$(BIN)/binocular settings --markdown > docs/settings.md

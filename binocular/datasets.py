@@ -8,6 +8,7 @@ latest(store, "waste")        # the reference again, or None before the first
 import shutil
 import tempfile
 from pathlib import Path
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -33,6 +34,14 @@ class Reference(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     digest: str
     prefix: str
+
+    @classmethod
+    def at(cls, prefix: str) -> Self:
+        """The reference to what is published at a prefix, which names the digest."""
+        parts = prefix.split("/")
+        if len(parts) != len(("snapshots", "digest", "publication")) or parts[0] != SNAPSHOTS:
+            raise NotFoundError(f"{prefix[:200]!r} is no place of a snapshot: it reads {SNAPSHOTS}/DIGEST/…")
+        return cls(digest=parts[1], prefix=check_key(prefix))
 
 
 def publish_snapshot(store: Store, folder: Path, dataset: str) -> Reference:

@@ -206,6 +206,13 @@ class WeightsError(BinocularError):
     retry = True
 
 
+class NotPromotedError(BinocularError):
+    """A candidate that no promoting verdict was given to. Retrying does not help; another verdict does."""
+
+    status = 409
+    code = "not_promoted"
+
+
 class ModelError(BinocularError):
     """A model that cannot be loaded, or does not answer as it promises. Retrying does not help."""
 

@@ -10,11 +10,15 @@ import json
 import logging
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TextIO
 
 from binocular.settings import Settings
 
+# Its number, which native code writes to whatever Python thinks.
+STDERR = 2
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -22,9 +26,24 @@ def configure(settings: Settings, stream: TextIO | None = None) -> None:
     """Send this process's events to `stream` (standard error), as the settings say."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if settings.log_format == "json" else TextLines())
-    # TensorFlow's own start-up lines bury ours; what goes wrong in it comes as an exception.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # TensorFlow warns of what our steps do on purpose; its errors are exceptions.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     logging.basicConfig(level=settings.log_level.upper(), handlers=[handler], force=True)
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Drop what native code writes to standard error: libraries greet when imported, and bury our events."""
+    sys.stderr.flush()
+    kept = os.dup(STDERR)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, STDERR)
+        yield
+    finally:
+        os.dup2(kept, STDERR)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _when(record: logging.LogRecord) -> str:

@@ -34,6 +34,8 @@ from binocular.errors import SettingError
 PREFIX = "BINOCULAR_"
 DOTENV = Path(".env")
 TOML = Path("binocular.toml")
+# Below `home`: what was downloaded, so that one that was cut off goes on in the next run.
+DOWNLOADS = "downloads"
 # The embedded store also listens on its last port + 10000, which must stay below 65536.
 HIGHEST_STORE_PORT = 55_000
 # How alike two names must be for one to be a slip of the other (difflib's ratio).

@@ -21,6 +21,7 @@ class Reason(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     rule: str  # its name, stable
     passed: bool
+    noted: bool = False  # passed, and a person should know it all the same
     text: str  # for a person: what was measured, what was asked
 
 
@@ -30,6 +31,7 @@ class Verdict(Document):
     decision: Decision
     summary: str  # one sentence
     reasons: tuple[Reason, ...]
+    asked: dict[str, bool | int | float]  # the thresholds of the gate
     snapshot: str  # the digest of the data it was judged on
     images: int  # of the test split
     champion: int | None  # the version it was compared with

@@ -8,15 +8,13 @@ import click
 from binocular import logs
 from binocular.commands import run
 from binocular.imaging import MOST_PIXELS
-from binocular.settings import load
+from binocular.settings import DOWNLOADS, load
 from binocular.snapshot import Snapshot
 from binocular.store import connect
 from components.ingest.freezing import Options
 from components.ingest.splits import Shares
 from components.ingest.step import Source, ingest_dataset, ingest_folder
 from components.ingest.trees import SCHEME
-
-DOWNLOADS = "downloads"
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

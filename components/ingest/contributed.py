@@ -1,11 +1,13 @@
-"""What people uploaded or corrected through the gateway, as a source."""
+"""What is in the store already, as a source: the last snapshot, and what people uploaded or corrected."""
 
 import hashlib
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 
 from binocular.contributions import KINDS, parse_contribution
 from binocular.errors import IntegrityError
+from binocular.snapshot import Snapshot, images
 from binocular.store import Store
 from components.ingest.found import DEFAULT_LIMITS, Found, Limits
 from components.ingest.trees import SCHEME
@@ -22,6 +24,20 @@ def contributions(store: Store, limits: Limits = DEFAULT_LIMITS) -> Iterator[Fou
             read = partial(_read, store, entry.key, told.sha256, limits.member_bytes)
             source = f"{SCHEME}{store.endpoint.bucket}/{entry.key}"
             yield Found(source, told.label, None, read, corrected=told.kind == "feedback")
+
+
+def known(frozen: Snapshot, folder: Path, store: Store) -> Iterator[Found]:
+    """What a snapshot holds but for the contributions in it, which are found where they are kept.
+
+    A correction comes from both where its image was published on a side, which a contribution does not know.
+    """
+    ours = tuple(f"{SCHEME}{store.endpoint.bucket}/{kind}/" for kind in KINDS)
+    for row, data in images(folder, frozen.rows):
+        places = [source for source in row.sources if not source.startswith(ours)]
+        if row.corrected and row.published:
+            places = places or list(row.sources[:1])
+        for source in places:
+            yield Found(source, row.label, row.published, lambda data=data: data, corrected=row.corrected)  # type: ignore[misc]
 
 
 def _read(store: Store, key: str, sha256: str, limit: int) -> bytes:

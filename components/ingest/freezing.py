@@ -165,8 +165,18 @@ def _corrected(entries: Iterable[_Entry]) -> list[_Entry]:
         sides = [entry.published for entry in group_of_image if entry.published]
         for entry in corrections:
             entry.published = entry.published or (sides[0] if sides else None)
-        kept += corrections or group_of_image
+        kept += _merged(corrections) or group_of_image
     return kept
+
+
+def _merged(corrections: list[_Entry]) -> list[_Entry]:
+    """One entry a label and side: a correction may come with its image's side and once more without."""
+    by_place: dict[tuple[str, Split | None], _Entry] = {}
+    for entry in corrections:
+        first = by_place.setdefault((entry.label, entry.published), entry)
+        first.sources += [source for source in entry.sources if source not in first.sources]
+        first.found = max(first.found, entry.found)
+    return list(by_place.values())
 
 
 def _rows(

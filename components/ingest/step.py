@@ -9,19 +9,19 @@ from pathlib import Path
 
 from binocular import snapshot
 from binocular.datasets import Reference, fetch_snapshot, latest, publish_snapshot
-from binocular.errors import ConflictError
+from binocular.errors import ConflictError, NotFoundError
 from binocular.snapshot import PACKS, Snapshot, pack_path
 from binocular.store import Store
 from components.ingest.found import Found
 from components.ingest.freezing import Options, freeze_source
-from components.ingest.sources import contributions, open_source
+from components.ingest.sources import contributions, known, open_source
 
 
 @dataclass(frozen=True)
 class Source:
     """What a user named, and what opening it takes."""
 
-    spec: str
+    spec: str  # "": what the dataset holds already
     sha256: str  # of an archive; needed where it is a URL
     downloads: Path  # keeps what was fetched: a download that was cut off continues in the next run
     store: Store | None  # for s3://
@@ -53,8 +53,12 @@ def ingest_dataset(
 ) -> tuple[Reference, Snapshot]:
     """Freeze a source, and what people contributed, into the store as the dataset's latest snapshot."""
     reference = latest(store, dataset)
-    before = fetch_snapshot(store, reference, scratch / "previous", packs=False) if reference else None
-    frozen = freeze_source(chain(source.files(), contributions(store)), scratch / "snapshot", before, options)
+    kept = scratch / "previous"
+    before = fetch_snapshot(store, reference, kept, packs=not source.spec) if reference else None
+    if not source.spec and before is None:
+        raise NotFoundError(f"the dataset {dataset} holds nothing yet, so that a source has to be named")
+    named = source.files() if source.spec or before is None else known(before, kept, store)
+    frozen = freeze_source(chain(named, contributions(store)), scratch / "snapshot", before, options)
     return publish_snapshot(store, scratch / "snapshot", dataset), frozen
 
 

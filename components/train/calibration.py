@@ -10,7 +10,7 @@ from scipy.special import log_softmax
 from components.train.architectures import LOGITS
 
 # Beyond these, a handful of validation images would decide what no image supports.
-COOLEST, HOTTEST = 0.25, 4.0
+COOLEST, HOTTEST = 0.5, 4.0
 
 
 def temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:

@@ -1,12 +1,14 @@
 """Several recipes compared on the validation images."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict
 
 from binocular.documents import Document
+from binocular.errors import SettingError
 from components.train.recipe import Recipe
 
 SWEEP = "sweep.json"
@@ -51,3 +53,19 @@ class Sweep(Document):
         names = [each.name for each in fields(Recipe)]
         varied = [name for name in names if len({str(each.recipe[name]) for each in contestants}) > 1]
         return cls(contestants=tuple(contestants), kept=best, varied=tuple(varied))
+
+
+def parse(text: str) -> list[dict[str, object]]:
+    """A sweep as JSON; SettingError where it is not a list of parameters by name."""
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise SettingError(f"sweep is not JSON: {error}") from None
+    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
+        raise SettingError('sweep must be a list of recipes such as [{"l2": 0.001}, {"l1": 0.001}]')
+    return found
+
+
+def recipes(base: Recipe, differences: Sequence[Mapping[str, object]]) -> list[Recipe]:
+    """The recipes of a sweep: the base with what each changes; the base itself where there is no sweep."""
+    return [type(base).of({**asdict(base), **each}) for each in differences] or [base]

@@ -6,6 +6,7 @@ result.write(Path("candidate"))      # model.keras, candidate.json, sweep.json
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -23,7 +24,7 @@ from components.train import architectures, calibration
 from components.train.augmentation import STRENGTHS
 from components.train.batches import Batches, class_weights
 from components.train.choices import choose
-from components.train.embeddings import embed
+from components.train.embeddings import Vectors, embed
 from components.train.energy import measured
 from components.train.fitting import Plan, fit
 from components.train.material import Material, Pixels
@@ -44,6 +45,8 @@ class Workshop:
     origin: Origin
     scratch: Path
     seconds: dict[str, float] = field(default_factory=dict)
+    embedded: Counter[str] = field(default_factory=Counter)
+    _vectors: dict[tuple[str, int], Vectors] = field(default_factory=dict)
     _pixels: dict[tuple[Split, int], Pixels] = field(default_factory=dict)
 
     def pixels(self, split: Split, side: int) -> Pixels:
@@ -53,6 +56,17 @@ class Workshop:
                 path = self.scratch / f"{split}-{side}.npy"
                 self._pixels[split, side] = self.material.pixels(self.material.side(split), side, path, log)
         return self._pixels[split, side]
+
+    def vectors(self, base: architectures.Backbone, side: int) -> Vectors:
+        """What a backbone makes of the training images and, behind them, of the validation images."""
+        key = (base.digest, side)
+        if key not in self._vectors:
+            with self.timed("embedding"):
+                rows: list[Row] = [*self.material.side("train"), *self.material.side("validation")]
+                found = embed(self.material, rows, base, side, self.origin.shelf)
+            self._vectors[key] = found.vectors
+            self.embedded.update(computed=found.computed, cached=found.cached)
+        return self._vectors[key]
 
     @contextmanager
     def timed(self, phase: str) -> Iterator[None]:
@@ -72,7 +86,6 @@ class Trained:
     history: tuple[Epoch, ...]
     validation: dict[str, float]
     weights: str
-    embedded: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -120,19 +133,22 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     with workshop.timed("loading the network"):
         base = architectures.backbone(recipe, recipe.image_size, workshop.origin)
         model = architectures.on_features(base, len(material.classes), recipe)
-    embedded = {"computed": 0, "cached": 0}
     history: tuple[Epoch, ...] = ()
     if recipe.pretrained:
-        history, embedded = _train_head(workshop, recipe, base, model)
+        history = _train_head(workshop, recipe, base, model)
         if recipe.fine_tune_epochs:
-            history += _fine_tune(workshop, recipe, base, model)
+            tuned, helped = _fine_tune(workshop, recipe, base, model)
+            history += tuned
+            if not helped:
+                why = "fine-tuning did worse on the validation images"
+                chosen += (Choice(name="kept", value="head", because=why),)
     else:
         with workshop.timed("training from scratch"):
             plan = Plan("from scratch", recipe.epochs, recipe.learning_rate)
             history = _fit_pixels(workshop, recipe, model, plan)
     validation = _calibrate(workshop, recipe, model)
     weights = recipe.weights if recipe.pretrained else "none"
-    return Trained(model, recipe, chosen, history, validation, weights, embedded)
+    return Trained(model, recipe, chosen, history, validation, weights)
 
 
 def _train_head(
@@ -140,22 +156,19 @@ def _train_head(
     recipe: Recipe,
     base: architectures.Backbone,
     model: Any,  # noqa: ANN401
-) -> tuple[tuple[Epoch, ...], dict[str, int]]:
+) -> tuple[Epoch, ...]:
     """Train the head alone, on embeddings; the whole network gets its weights."""
     material = workshop.material
-    sides = {split: material.side(split) for split in ("train", "validation")}
-    with workshop.timed("embedding"):
-        both: list[Row] = [*sides["train"], *sides["validation"]]
-        found = embed(material, both, base, recipe.image_size, workshop.origin.shelf)
+    vectors = workshop.vectors(base, recipe.image_size)
+    cut = len(material.side("train"))
     with workshop.timed("training the head"):
-        cut = len(sides["train"])
-        head = architectures.head(found.vectors.shape[1], len(material.classes), recipe)
-        training = _batches(workshop, recipe, "train", found.vectors[:cut], vary=False)
-        validation = _batches(workshop, recipe, "validation", found.vectors[cut:], vary=False)
+        head = architectures.head(vectors.shape[1], len(material.classes), recipe)
+        training = _batches(workshop, recipe, "train", vectors[:cut], vary=False)
+        validation = _batches(workshop, recipe, "validation", vectors[cut:], vary=False)
         history = fit(head, training, validation, Plan("head", recipe.epochs, recipe.learning_rate), recipe)
     last = head.get_layer(architectures.LOGITS).get_weights()
     model.get_layer(architectures.LOGITS).set_weights(last)
-    return history, {"computed": found.computed, "cached": found.cached}
+    return history
 
 
 def _fine_tune(
@@ -163,8 +176,8 @@ def _fine_tune(
     recipe: Recipe,
     base: architectures.Backbone,
     model: Any,  # noqa: ANN401
-) -> tuple[Epoch, ...]:
-    """Let the upper layers of the backbone follow, with what they know of normal images left as it is."""
+) -> tuple[tuple[Epoch, ...], bool]:
+    """Let the upper layers of the backbone follow; did that do better than the head alone? else the head stays."""
     layers = base.model.layers
     frozen = round(len(layers) * (1 - recipe.fine_tune_share))
     for place, layer in enumerate(layers):
@@ -175,10 +188,11 @@ def _fine_tune(
     before = _loss(workshop, recipe, model)
     with workshop.timed("fine-tuning"):
         history = _fit_pixels(workshop, recipe, model, plan)
-    if _loss(workshop, recipe, model) > before:
-        log.info("fine-tuning did not help on validation; the head alone is kept")
+    helped = _loss(workshop, recipe, model) <= before
+    if not helped:
+        log.info("fine-tuning did worse on validation; the head alone is kept")
         model.set_weights(head_only)
-    return history
+    return history, helped
 
 
 def _fit_pixels(workshop: Workshop, recipe: Recipe, model: Any, plan: Plan) -> tuple[Epoch, ...]:  # noqa: ANN401
@@ -251,7 +265,7 @@ def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidat
         validation=best.validation,
         seconds=workshop.seconds,
         energy=energy,
-        embedded=best.embedded,
+        embedded={kind: workshop.embedded[kind] for kind in ("computed", "cached")},
     )
 
 

@@ -1,4 +1,4 @@
-"""The sample is worth training on: pixels alone do not give the classes away, and a small network finds them."""
+"""The sample is worth training on: pixels alone do not give its classes away. (`test_steps` shows what does.)"""
 
 from pathlib import Path
 
@@ -12,7 +12,6 @@ from binocular.sample.spec import CLASSES, Spec
 
 SIZE = 96
 TRAIN = 0.7
-EPOCHS = 20
 
 Split = tuple[NDArray[np.uint8], NDArray[np.int64], NDArray[np.uint8], NDArray[np.int64]]
 
@@ -48,28 +47,3 @@ def test_a_linear_model_on_pixels_stays_below_70_percent(split: Split, strength:
     found = (test @ train.T @ weights).argmax(1)
 
     assert 1 / len(CLASSES) < (found == test_labels).mean() < 0.7
-
-
-def test_a_small_network_reaches_90_percent(split: Split) -> None:
-    import keras  # noqa: PLC0415 - seconds that no other test should wait for
-    from keras import layers  # noqa: PLC0415
-
-    images, labels, test_images, test_labels = split
-    keras.utils.set_random_seed(1)
-    model = keras.Sequential([layers.Input((SIZE, SIZE, 3)), layers.Rescaling(1 / 127.5, -1)])
-    model.add(layers.RandomFlip("horizontal_and_vertical"))
-    for filters in (24, 32, 64, 96, 128):
-        model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization(momentum=0.9))
-        model.add(layers.ReLU())
-        model.add(layers.MaxPool2D())
-    model.add(layers.GlobalAveragePooling2D())
-    model.add(layers.Dense(len(CLASSES), activation="softmax"))
-    steps = EPOCHS * len(images) // 32
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-3, steps))
-    model.compile(optimizer, "sparse_categorical_crossentropy")
-    model.fit(images, labels, batch_size=32, epochs=EPOCHS, verbose=0)
-
-    found = model.predict(test_images, verbose=0).argmax(1)
-
-    assert (found == test_labels).mean() >= 0.9

@@ -1,0 +1,1 @@
+"""Evaluate: how good the candidate is next to the champion, and whether it may replace it, with reasons."""

@@ -1,0 +1,275 @@
+"""The page's figures as plain values: tiles, a row a class, the confusion matrix, curves."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from binocular.report.charts import Axis, Line, LineChart, Tone, line_chart
+from binocular.report.words import counted, percent
+from components.evaluate.curves import Curve
+from components.evaluate.evidence import Evidence, Judged
+from components.evaluate.measures import ClassMeasures, Measures
+from components.evaluate.uncertainty import Interval
+
+# Of more classes than this, the most confused pairs are listed instead of a matrix nobody could read.
+MOST_MATRIX_CLASSES: Final = 24
+MOST_PAIRS: Final = 20
+# Of more classes, those recognised worst are shown.
+MOST_CLASS_ROWS: Final = 60
+MOST_FAINT_CURVES: Final = 24
+NOT_KNOWN: Final = "\N{EN DASH}"
+
+# Name, title, what it means, and whether less of it is better.
+_TILES: Final = (
+    ("accuracy", "accuracy", "share of right answers", False),
+    ("balanced_accuracy", "balanced accuracy", "the same, each class counting as much as any other", False),
+    ("macro_f1", "macro F1", "precision and recall in one, averaged over the classes", False),
+    ("mcc", "MCC", "correlation of answers and labels; 0 is guessing, 1 perfect", False),
+    ("top_2_accuracy", "top-2 accuracy", "share where the right label is among the best two", False),
+    ("roc_auc", "ROC AUC", "how well a class is ranked above the others, averaged over the classes", False),
+    ("log_loss", "log loss", "how surprised it is by the right labels; 0 is best", True),
+    ("calibration_error", "calibration error", "how far confidence and accuracy are apart; 0 is best", True),
+)
+_SHARES: Final = {"accuracy", "balanced_accuracy", "macro_f1", "top_2_accuracy"}
+Direction = Literal["good", "bad", "even"]
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure of the candidate, and the champion's."""
+
+    title: str
+    means: str
+    value: str
+    interval: str | None
+    champion: str | None
+    change: str | None
+    direction: Direction
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """How one class is recognised; shares are from 0 to 1."""
+
+    label: str
+    images: int
+    recall: float | None
+    interval: Interval | None
+    champion: float | None
+    change: str | None
+    direction: Direction
+    precision: float | None
+    f1: float | None
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How many images of a class got an answer."""
+
+    images: int
+    share: float  # of the class's images
+    right: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A class taken for another."""
+
+    label: str
+    answer: str
+    images: int
+    share: float
+
+
+def tiles(evidence: Evidence) -> list[Tile]:
+    """The main figures."""
+    measures = evidence.candidate.measures
+    if measures is None:
+        return []
+    before = evidence.champion.measures.overall if evidence.champion and evidence.champion.measures else {}
+    return [
+        _tile(name, title, means, less, measures, before.get(name))
+        for name, title, means, less in _TILES
+        if name in measures.overall
+    ]
+
+
+def _tile(name: str, title: str, means: str, less: bool, measures: Measures, before: float | None) -> Tile:  # noqa: FBT001
+    share = name in _SHARES
+    value = measures.overall[name]
+    interval = measures.intervals.get(name)
+    change = None if before is None else value - before
+    return Tile(
+        title,
+        means,
+        _written(value, share=share),
+        f"{_written(interval[0], share=share)} to {_written(interval[1], share=share)}" if interval else None,
+        None if before is None else _written(before, share=share),
+        None if change is None else _signed(change, share=share),
+        _direction(0.0 if change is None else -change if less else change),
+    )
+
+
+def class_rows(evidence: Evidence) -> tuple[list[ClassRow], int]:
+    """The classes, and how many of those that are recognised best are not shown."""
+    measures = evidence.candidate.measures
+    if measures is None:
+        return [], 0
+    every = measures.classes
+    if len(every) > MOST_CLASS_ROWS:
+        every = tuple(
+            sorted(every, key=lambda each: (each.recall if each.recall is not None else 2.0, each.label))
+        )
+    compared = evidence.comparison.classes if evidence.comparison else {}
+    rows = []
+    for each in every[:MOST_CLASS_ROWS]:
+        paired = compared.get(each.label)
+        rows.append(_class_row(each, paired.champion if paired else None))
+    return rows, max(0, len(every) - MOST_CLASS_ROWS)
+
+
+def _class_row(each: ClassMeasures, before: float | None) -> ClassRow:
+    change = None if before is None or each.recall is None else each.recall - before
+    return ClassRow(
+        each.label,
+        each.images,
+        each.recall,
+        each.recall_interval,
+        before,
+        None if change is None else _signed(change, share=True),
+        _direction(change or 0.0),
+        each.precision,
+        each.f1,
+    )
+
+
+def matrix(measures: Measures) -> list[tuple[str, list[Cell]]]:
+    """The confusion matrix, a row a true class; empty where there are too many classes to read it."""
+    labels = [each.label for each in measures.classes]
+    if len(labels) > MOST_MATRIX_CLASSES:
+        return []
+    return [
+        (
+            label,
+            [
+                Cell(images, images / max(1, sum(row)), label == answer, _cell_says(label, answer, images))
+                for answer, images in zip(labels, row, strict=True)
+            ],
+        )
+        for label, row in zip(labels, measures.confusion, strict=True)
+    ]
+
+
+def _cell_says(label: str, answer: str, images: int) -> str:
+    if label == answer:
+        return f"{counted(images, 'image')} of {label} recognised"
+    return f"{counted(images, 'image')} of {label} taken for {answer}"
+
+
+def confused(measures: Measures, most: int = MOST_PAIRS) -> list[Pair]:
+    """The pairs of classes that are confused most often."""
+    labels = [each.label for each in measures.classes]
+    pairs = [
+        Pair(label, answer, images, images / sum(row))
+        for label, row in zip(labels, measures.confusion, strict=True)
+        for answer, images in zip(labels, row, strict=True)
+        if images and label != answer
+    ]
+    return sorted(pairs, key=lambda pair: (-pair.images, -pair.share, pair.label, pair.answer))[:most]
+
+
+def charts(evidence: Evidence) -> list[LineChart]:
+    """Reliability, ROC and precision-recall."""
+    measures = evidence.candidate.measures
+    if measures is None or not measures.images:
+        return []
+    before = evidence.champion.measures if evidence.champion else None
+    return [_reliability(measures, before), *_ranking(measures, before)]
+
+
+def _reliability(measures: Measures, before: Measures | None) -> LineChart:
+    ideal = Line("what it should be", ((0.0, 0.0), (1.0, 1.0)), "faint", dashed=True)
+    lines = [
+        ideal,
+        *([_bins(before, "champion", "second")] if before else []),
+        _bins(measures, "candidate", "first"),
+    ]
+    says = "where the line is below the diagonal, the model is surer than it is right"
+    return line_chart(
+        "Can its confidence be trusted?", says, lines, Axis("confidence", 0, 1), Axis("share right", 0, 1)
+    )
+
+
+def _bins(measures: Measures, name: str, tone: Tone) -> Line:
+    return Line(
+        name,
+        tuple((each.confidence, each.accuracy) for each in measures.calibration),
+        tone,
+        dots=tuple(
+            f"{counted(each.images, 'image')} answered with {percent(each.low)} to {percent(each.high)}: "
+            f"{percent(each.accuracy)} right"
+            for each in measures.calibration
+        ),
+    )
+
+
+def _ranking(measures: Measures, before: Measures | None) -> list[LineChart]:
+    drawn = []
+    if measures.roc:
+        classes = [
+            Line("" if place else "each class", _points(each.roc), "faint")
+            for place, each in enumerate([each for each in measures.classes if each.roc][:MOST_FAINT_CURVES])
+            if each.roc
+        ]
+        lines = [*classes, *_both(measures.roc, before.roc if before else None)]
+        says = f"area {measures.overall['roc_auc']:.3f} on average over the classes" if classes else ""
+        axes = Axis("false alarms", 0, 1), Axis("found", 0, 1)
+        drawn.append(line_chart("How well are classes told apart? (ROC)", says, lines, *axes))
+    if measures.precision_recall:
+        lines = _both(measures.precision_recall, before.precision_recall if before else None)
+        area = measures.overall.get("pr_auc")
+        says = f"area {area:.3f} on average over the classes" if area is not None else ""
+        axes = Axis("recall", 0, 1), Axis("precision", 0, 1)
+        drawn.append(line_chart("Precision and recall", says, lines, *axes))
+    return drawn
+
+
+def _both(curve: Curve, before: Curve | None) -> list[Line]:
+    lines = [Line("champion", _points(before), "second")] if before else []
+    return [*lines, Line("candidate", _points(curve), "first")]
+
+
+def _points(curve: Curve) -> tuple[tuple[float, float], ...]:
+    return tuple(zip(curve.x, curve.y, strict=True))
+
+
+def costs(evidence: Evidence) -> list[tuple[str, Sequence[str]]]:
+    """What each model is and takes: a row a fact."""
+    models = [evidence.candidate, *([evidence.champion] if evidence.champion else [])]
+    return [
+        ("architecture", [each.architecture for each in models]),
+        ("input", [f"{each.height} x {each.width} pixels" if each.height else NOT_KNOWN for each in models]),
+        ("classes", [f"{len(each.classes):,}" if each.classes else NOT_KNOWN for each in models]),
+        ("files", [f"{each.size / 1e6:,.1f} MB" if each.size else NOT_KNOWN for each in models]),
+        ("one image, median", [_milliseconds(each, "p50") for each in models]),
+        ("one image, 95 % within", [_milliseconds(each, "p95") for each in models]),
+        ("learnt from snapshot", [each.snapshot or "unknown" for each in models]),
+    ]
+
+
+def _milliseconds(judged: Judged, which: str) -> str:
+    return f"{getattr(judged.latency, which):.1f} ms" if judged.latency else NOT_KNOWN
+
+
+def _written(value: float, *, share: bool) -> str:
+    return f"{100 * value:.1f} %" if share else f"{value:.3f}"
+
+
+def _signed(change: float, *, share: bool) -> str:
+    written = f"{100 * change:+.1f}" if share else f"{change:+.3f}"
+    return "±0" if not float(written) else written.replace("-", "\N{MINUS SIGN}")
+
+
+def _direction(gain: float) -> Direction:
+    return "even" if abs(gain) < 5e-4 else "good" if gain > 0 else "bad"  # noqa: PLR2004 - what is written as ±0

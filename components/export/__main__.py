@@ -1,0 +1,43 @@
+"""`python -m components.export …`: run this step alone, without Kubeflow."""
+
+from pathlib import Path
+
+import click
+
+from binocular import logs, quarantine
+from binocular import snapshot as snapshots
+from binocular.commands import run
+from binocular.settings import load
+from binocular.verdict import Verdict
+from components import wake_tensorflow
+
+FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--candidate", required=True, type=FOLDER, help="What training wrote.")
+@click.option("--evaluation", required=True, type=FOLDER, help="What evaluation wrote; its verdict decides.")
+@click.option("--snapshot", required=True, type=FOLDER, help="What the candidate learnt from.")
+@click.option("--validation", type=FOLDER, help="Validation's report; what it leaves out is left out.")
+@click.option("--name", required=True, help="Name of the model.")
+@click.option("--run", "made_by", default="by hand", show_default=True, help="What made it, for the record.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where the bundle goes.")
+def export(
+    candidate: Path, evaluation: Path, snapshot: Path, validation: Path | None, name: str, made_by: str, out: Path
+) -> None:
+    """Make a bundle of a candidate that was let in, and prove it: SavedModel, LiteRT, labels, model card.
+
+    It is written to a folder that TensorFlow Serving takes as it is; publishing it is the pipeline's.
+    """
+    logs.configure(load())
+    frozen = snapshots.read(snapshot)
+    rows = quarantine.read(validation, frozen)
+    verdict = Verdict.read(evaluation)
+    wake_tensorflow()
+    from components.export import exporting  # noqa: PLC0415
+
+    exporting.export(exporting.Wanted(candidate, verdict, snapshot, rows, name, made_by, None), out)
+    click.echo(f"bundle: {out}")
+
+
+run(export, "export", program="python -m components.export")

@@ -1,0 +1,110 @@
+"""From a candidate with a promoting verdict to a bundle in a folder, proven in a fresh process.
+
+facts = export(Wanted(candidate, verdict, snapshot, rows, folder, "waste", "run-1", reference), Path("bundle"))
+"""
+
+import json
+import logging
+import shutil
+from collections import Counter
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+
+from binocular import candidate as candidates
+from binocular.bundle import CARD, FACTS, LABELS, Bundle
+from binocular.candidate import Candidate
+from binocular.datasets import Reference
+from binocular.errors import ConflictError, NotPromotedError
+from binocular.registry import check_name
+from binocular.snapshot import Row
+from binocular.verdict import Verdict
+from components.export.card import render_card
+from components.export.golden import choose, pixels, prove, write_golden
+from components.export.graphs import write_graphs
+from components.export.warmup import write_warmup
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is exported, and what is said about it."""
+
+    candidate: Path
+    verdict: Verdict
+    snapshot: Path  # a folder with packs
+    rows: tuple[Row, ...]  # those of it that are used
+    name: str
+    run: str
+    reference: Reference | None  # of the snapshot, where it lies in the store
+
+
+def export(wanted: Wanted, out: Path) -> Bundle:
+    """Write the bundle into a folder that appears only when it is proven."""
+    check_name(wanted.name)
+    facts = Candidate.read(wanted.candidate)
+    _refuse(wanted.verdict, facts)
+    if out.exists():
+        raise ConflictError(f"{out} exists; name another folder or delete it first")
+    draft = out.with_name(f".{out.name}.exporting")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    try:
+        bundle = _write(wanted, facts, draft)
+        off = prove(draft)
+        log.info("proven", extra={graph: f"off by {distance:.1g}" for graph, distance in off.items()})
+        draft.rename(out)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return bundle
+
+
+def _refuse(verdict: Verdict, facts: Candidate) -> None:
+    """NotPromotedError unless exactly this candidate's data was judged and found good."""
+    if verdict.decision != "promote":
+        raise NotPromotedError(f"the candidate may not be exported: {verdict.summary}")
+    if verdict.snapshot != facts.snapshot:
+        raise NotPromotedError(
+            f"the verdict is about the snapshot {verdict.snapshot}, the candidate learnt from {facts.snapshot}:"
+            " evaluate this candidate"
+        )
+
+
+def _write(wanted: Wanted, facts: Candidate, folder: Path) -> Bundle:
+    model = keras.models.load_model(wanted.candidate / candidates.MODEL, compile=False)
+    log.info("exporting", extra={"architecture": facts.architecture, "classes": len(facts.classes)})
+    write_graphs(model, facts, folder)
+    images = pixels(choose(wanted.rows), wanted.snapshot, facts)
+    write_golden(model, images, folder)
+    write_warmup(images, wanted.name, folder)
+    bundle = _facts(wanted, facts)
+    (folder / LABELS).write_text(json.dumps(facts.classes, ensure_ascii=False) + "\n", encoding="utf-8")
+    (folder / CARD).write_text(render_card(bundle), encoding="utf-8")
+    bundle.write(folder / FACTS)
+    return bundle
+
+
+def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
+    counts: dict[str, Counter[str]] = {}
+    for row in wanted.rows:
+        counts.setdefault(row.split, Counter())[row.label] += 1
+    return Bundle(
+        classes=facts.classes,
+        height=facts.height,
+        width=facts.width,
+        name=wanted.name,
+        run=wanted.run,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        snapshot=wanted.reference,
+        counts={split: dict(number) for split, number in counts.items()},
+        architecture=facts.architecture,
+        weights=facts.weights,
+        recipe=facts.recipe,
+        chosen=facts.chosen,
+        metrics=wanted.verdict.candidate_metrics,
+        champion=wanted.verdict.champion,
+        energy=facts.energy,
+    )

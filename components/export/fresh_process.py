@@ -1,0 +1,33 @@
+"""Asks both graphs of a bundle about its golden images; prints how far each is off the golden answers.
+
+    python -I fresh_process.py FOLDER      {"SavedModel": 1.2e-07, "LiteRT": 2.4e-07}
+
+It imports nothing of this project: what it can load, anybody can.
+"""
+
+import json
+import os
+import sys
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+
+def main(folder: str) -> None:
+    """Compare and print."""
+    golden = np.load(os.path.join(folder, "golden.npz"))  # noqa: PTH118 - as any user's script would
+    images, expected = golden["images"], golden["probabilities"]
+    saved = tf.saved_model.load(folder).signatures["serving_default"]
+    lite = Interpreter(os.path.join(folder, "model.tflite"))  # noqa: PTH118
+    answers = {
+        "SavedModel": saved(images=tf.constant(images))["probabilities"].numpy(),
+        "LiteRT": lite.get_signature_runner("serving_default")(images=images)["probabilities"],
+    }
+    print(json.dumps({name: float(np.abs(found - expected).max()) for name, found in answers.items()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

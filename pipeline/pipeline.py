@@ -1,0 +1,143 @@
+"""The pipeline as a graph: ingest → validate → train → evaluate → export, or the rejection on record.
+
+Compile it with `make compile`. Parameters are described where the steps define them; `compile.py` puts the
+descriptions into the package.
+
+What may be taken from Kubeflow's cache follows from what each step is told. Ingest always runs, since new photos
+behind the same address look like the same address; everything after it is told the snapshot by its digest, and the
+champion by its version. The last step writes to the registry and always runs too.
+"""
+
+from kfp import dsl, kubernetes
+from kfp.dsl import PipelineTask
+
+from components.evaluate.component import evaluate
+from components.export.component import PROMOTE, export
+from components.export.rejection import record_rejection
+from components.ingest.component import ingest
+from components.ingest.freezing import Options
+from components.ingest.splits import Shares
+from components.train.component import train
+from components.train.recipe import Recipe
+from components.validate.component import validate
+
+NAME = "binocular"
+# Of the cluster: where the store is, and the keys to it, which are no parameters: every page of a run shows those.
+CONFIG_MAP, SECRET = "binocular-store", "binocular-store"
+ADDRESS = {key: f"BINOCULAR_STORE_{key.upper()}" for key in ("url", "bucket", "region")}
+KEYS = {key: f"BINOCULAR_STORE_{key.upper()}" for key in ("access_key", "secret_key")}
+
+
+def _reaches_the_store(task: PipelineTask) -> None:
+    """Give a step the store's address and keys by way of the cluster."""
+    kubernetes.use_config_map_as_env(task, CONFIG_MAP, ADDRESS)
+    kubernetes.use_secret_as_env(task, SECRET, KEYS)
+
+
+@dsl.pipeline(name=NAME, description="Labelled photos become a classifier, if it is good enough.")
+def binocular(
+    source: str = "",
+    sha256: str = "",
+    name: str = "photos",
+    validation_share: float = Shares.validation,
+    test_share: float = Shares.test,
+    near_duplicate_bits: int = Options.near_duplicate_bits,
+    thresholds: dict = {},  # noqa: B006 - Kubeflow reads it, nobody writes to it
+    architecture: str = Recipe.architecture,
+    alpha: float = Recipe.alpha,
+    weights: str = Recipe.weights,
+    weights_sha256: str = Recipe.weights_sha256,
+    image_size: int = Recipe.image_size,
+    epochs: int = Recipe.epochs,
+    learning_rate: float = Recipe.learning_rate,
+    fine_tune_epochs: int = Recipe.fine_tune_epochs,
+    fine_tune_learning_rate: float = Recipe.fine_tune_learning_rate,
+    fine_tune_share: float = Recipe.fine_tune_share,
+    optimizer: str = Recipe.optimizer,
+    schedule: str = Recipe.schedule,
+    patience: int = Recipe.patience,
+    batch_size: int = Recipe.batch_size,
+    l1: float = Recipe.l1,
+    l2: float = Recipe.l2,
+    dropout: float = Recipe.dropout,
+    label_smoothing: float = Recipe.label_smoothing,
+    augmentation: str = Recipe.augmentation,
+    class_weights: str = Recipe.class_weights,
+    seed: int = Recipe.seed,
+    country: str = Recipe.country,
+    sweep: list = [],  # noqa: B006
+    gate: dict = {},  # noqa: B006
+) -> None:
+    """From photos to a model in production, or to the reasons why not."""
+    ingested = ingest(
+        name=name,
+        source=source,
+        sha256=sha256,
+        validation_share=validation_share,
+        test_share=test_share,
+        near_duplicate_bits=near_duplicate_bits,
+    )
+    snapshot, champion = ingested.outputs["snapshot"], ingested.outputs["champion"]
+    validated = validate(name=name, snapshot=snapshot, champion=champion, thresholds=thresholds)
+    trained = train(
+        snapshot=snapshot,
+        findings=validated.outputs["findings"],
+        architecture=architecture,
+        alpha=alpha,
+        weights=weights,
+        weights_sha256=weights_sha256,
+        image_size=image_size,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        fine_tune_epochs=fine_tune_epochs,
+        fine_tune_learning_rate=fine_tune_learning_rate,
+        fine_tune_share=fine_tune_share,
+        optimizer=optimizer,
+        schedule=schedule,
+        patience=patience,
+        batch_size=batch_size,
+        l1=l1,
+        l2=l2,
+        dropout=dropout,
+        label_smoothing=label_smoothing,
+        augmentation=augmentation,
+        class_weights=class_weights,
+        seed=seed,
+        country=country,
+        sweep=sweep,
+    )
+    evaluated = evaluate(
+        name=name,
+        snapshot=snapshot,
+        champion=champion,
+        gate=gate,
+        findings=validated.outputs["findings"],
+        candidate=trained.outputs["candidate"],
+    )
+    decision = evaluated.outputs["decision"]
+    pages = {
+        "evaluation": evaluated.outputs["evaluation"],
+        "curves": trained.outputs["curves"],
+        "data_report": validated.outputs["report"],
+        "report": evaluated.outputs["report"],
+    }
+    with dsl.If(decision == PROMOTE, name="promote"):
+        ended = export(
+            name=name,
+            run=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
+            snapshot=snapshot,
+            champion=champion,
+            decision=decision,
+            findings=validated.outputs["findings"],
+            candidate=trained.outputs["candidate"],
+            **pages,
+        )
+        ended.set_caching_options(enable_caching=False)
+        _reaches_the_store(ended)
+    with dsl.Else(name="reject"):
+        recorded = record_rejection(name=name, run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, **pages)
+        recorded.set_caching_options(enable_caching=False)
+        _reaches_the_store(recorded)
+    ingested.set_caching_options(enable_caching=False)
+    for task in (ingested, validated, trained, evaluated):
+        _reaches_the_store(task)

@@ -1,0 +1,195 @@
+"""The five steps one after the other, as plain functions on local folders, on the bundled sample."""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from binocular import quarantine
+from binocular.bundle import FILES, GOLDEN, LABELS, LITERT, TOLERANCE, Bundle
+from binocular.candidate import MODEL, Candidate
+from binocular.errors import ConflictError, ModelError, NotPromotedError
+from binocular.sample.drawing import write as draw
+from binocular.sample.spec import Spec
+from binocular.snapshot import Snapshot
+from binocular.verdict import Verdict
+from components.ingest.freezing import Options
+from components.ingest.step import Source, ingest_folder
+from components.train.material import Material
+from components.train.recipe import Recipe
+from components.train.shelf import FolderShelf
+from components.train.weights import Origin
+from components.validate import validation
+from components.validate.thresholds import Thresholds
+
+# Processor time of two cores for three minutes: what the whole may take, however busy the machine is.
+MOST_CPU_S = 2 * 180
+LEAST_ACCURACY = 0.9
+COMPARED = 200
+
+
+@dataclass(frozen=True)
+class Steps:
+    """The folders that the steps left behind."""
+
+    snapshot: Path
+    frozen: Snapshot
+    validation: Path
+    candidate: Path
+    evaluation: Path
+    bundle: Path
+    cpu_s: float
+
+
+def cpu_s() -> float:
+    """Processor time of this process and of those it waited for."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    )
+
+
+@pytest.fixture(scope="module")
+def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
+    from components.evaluate.evaluation import Question, evaluate  # noqa: PLC0415 - tensorflow takes seconds
+    from components.evaluate.evaluation import write as write_evaluation  # noqa: PLC0415
+    from components.export.exporting import Wanted, export  # noqa: PLC0415
+    from components.train.training import train  # noqa: PLC0415
+
+    started = cpu_s()
+    home = tmp_path_factory.mktemp("steps")
+    draw(home / "photos", Spec())
+    frozen = ingest_folder(
+        Source(str(home / "photos"), "", home / "downloads", None), home / "snapshot", None, Options()
+    )
+    report = validation.validate(frozen, home / "snapshot", Thresholds(), None)
+    assert report.passed
+    validation.write(report, frozen, home / "snapshot", home / "validation")
+    rows = quarantine.read(home / "validation", frozen)
+    material = Material(frozen, home / "snapshot", rows)
+    origin = Origin(FolderShelf(home / "shelf"), None, home / "downloads")
+    train(material, [Recipe(architecture="small_cnn")], origin, home / "scratch").write(home / "candidate")
+    question = Question(home / "snapshot", home / "candidate", validation=home / "validation")
+    write_evaluation(evaluate(question), home / "evaluation")
+    verdict = Verdict.read(home / "evaluation")
+    export(Wanted(home / "candidate", verdict, home / "snapshot", rows, "waste", "1", None), home / "bundle")
+    return Steps(
+        home / "snapshot",
+        frozen,
+        home / "validation",
+        home / "candidate",
+        home / "evaluation",
+        home / "bundle",
+        cpu_s() - started,
+    )
+
+
+def test_the_sample_is_learnt_in_three_minutes_of_two_cores(steps: Steps) -> None:
+    verdict = Verdict.read(steps.evaluation)
+
+    assert verdict.decision == "promote"
+    assert verdict.candidate_metrics["accuracy"] >= LEAST_ACCURACY
+    assert steps.cpu_s < MOST_CPU_S
+
+
+def test_the_facts_tell_what_was_chosen_and_how_it_went(steps: Steps) -> None:
+    facts = Candidate.read(steps.candidate)
+
+    assert facts.classes == steps.frozen.classes
+    assert facts.snapshot == steps.frozen.digest
+    assert {choice.name for choice in facts.chosen} == {"image_size", "epochs", "learning_rate"}
+    assert facts.recipe["epochs"] == 24
+    assert [epoch.epoch for epoch in facts.history] == list(range(1, len(facts.history) + 1))
+    assert facts.energy is not None
+    assert facts.energy.kwh > 0
+
+
+def test_a_bundle_is_complete_and_explains_itself(steps: Steps) -> None:
+    facts = Bundle.read(steps.bundle)
+
+    assert [name for name in FILES if not (steps.bundle / name).is_file()] == []
+    assert json.loads((steps.bundle / LABELS).read_text()) == list(facts.classes)
+    assert facts.counts["train"]["glass"] > 0
+    card = (steps.bundle / "README.md").read_text()
+    assert card.startswith("---\nlicense:")
+    assert all(label in card for label in facts.classes)
+
+
+def test_keras_savedmodel_and_litert_agree_on_200_images_in_a_process_without_the_project(
+    steps: Steps, tmp_path: Path
+) -> None:
+    facts = Bundle.read(steps.bundle)
+    script = f"""
+import sys, numpy as np, tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+bundle, candidate, images = sys.argv[1:]
+images = np.load(images)
+keras = tf.keras.models.load_model(candidate, compile=False)(images).numpy()
+saved = tf.saved_model.load(bundle).signatures["serving_default"]
+saved = saved(images=tf.constant(images))["probabilities"].numpy()
+lite = Interpreter(bundle + "/model.tflite").get_signature_runner("serving_default")
+lite = lite(images=images)["probabilities"]
+assert "binocular" not in sys.modules and "components" not in sys.modules
+assert keras.shape == saved.shape == lite.shape == ({COMPARED}, {len(facts.classes)})
+print(max(np.abs(keras - saved).max(), np.abs(keras - lite).max()))
+"""
+    from components.export.golden import pixels  # noqa: PLC0415
+
+    np.save(tmp_path / "images.npy", pixels(steps.frozen.rows[:COMPARED], steps.snapshot, facts))
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, steps.bundle, steps.candidate / MODEL, tmp_path / "images.npy"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) <= TOLERANCE
+
+
+def test_a_bundle_that_answers_otherwise_is_not_let_out(steps: Steps, tmp_path: Path) -> None:
+    from components.export.golden import prove  # noqa: PLC0415
+
+    copy = tmp_path / "copy"
+    shutil.copytree(steps.bundle, copy)
+    golden = dict(np.load(copy / GOLDEN))
+    np.savez(copy / GOLDEN, images=golden["images"], probabilities=golden["probabilities"] + 0.01)
+    with pytest.raises(ModelError, match="answers differently from Keras"):
+        prove(copy)
+    (copy / LITERT).write_bytes(b"no model")
+    with pytest.raises(ModelError, match="cannot be loaded in a fresh process"):
+        prove(copy)
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [({"decision": "reject"}, "may not be exported"), ({"snapshot": "0" * 32}, "evaluate this candidate")],
+)
+def test_without_a_promoting_verdict_on_this_candidate_nothing_is_exported(
+    steps: Steps, tmp_path: Path, change: dict[str, str], complaint: str
+) -> None:
+    from components.export.exporting import Wanted, export  # noqa: PLC0415
+
+    verdict = Verdict.read(steps.evaluation).model_copy(update=change)
+    wanted = Wanted(steps.candidate, verdict, steps.snapshot, steps.frozen.rows, "waste", "2", None)
+    with pytest.raises(NotPromotedError, match=complaint):
+        export(wanted, tmp_path / "bundle")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bundle_is_never_overwritten(steps: Steps) -> None:
+    from components.export.exporting import Wanted, export  # noqa: PLC0415
+
+    verdict = Verdict.read(steps.evaluation)
+    wanted = Wanted(steps.candidate, verdict, steps.snapshot, steps.frozen.rows, "waste", "2", None)
+    with pytest.raises(ConflictError, match="exists"):
+        export(wanted, steps.bundle)

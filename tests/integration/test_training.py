@@ -1,0 +1,250 @@
+"""Training with real networks: what is kept between trainings, what is repeatable, what is refused."""
+
+import resource
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from binocular.errors import DataError, WeightsError
+from binocular.sample.drawing import write as draw
+from binocular.sample.spec import Spec
+from binocular.snapshot import Snapshot
+from components.ingest.freezing import Options
+from components.ingest.step import Source, ingest_folder
+from components.train import architectures, calibration
+from components.train.augmentation import STRENGTHS, Strength, varied
+from components.train.batches import Batches, class_weights
+from components.train.material import Material
+from components.train.recipe import Recipe
+from components.train.shelf import FolderShelf, StoreShelf
+from components.train.training import Result, train
+from components.train.weights import Origin
+from tests.servers import SeaweedFS
+
+SIDE = 96
+ADDED = 50
+# How much faster a retraining is, up to the head, than the first training.
+LEAST_SPEEDUP = 3
+
+
+@dataclass(frozen=True)
+class Photos:
+    """A snapshot, the same with more photos, and weights for a narrow network."""
+
+    before: Path
+    after: Path
+    weights: Path
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
+    home = tmp_path_factory.mktemp("training")
+    draw(home / "photos", Spec(images=50, size=SIDE))
+    ingest_folder(Source(str(home / "photos"), "", home, None), home / "before", None, Options())
+    draw(home / "more", Spec(images=9, size=SIDE, seed=1))
+    for path in sorted((home / "more").rglob("*.jpg"))[:ADDED]:
+        path.rename(home / "photos" / path.parent.name / f"more-{path.name}")
+    ingest_folder(Source(str(home / "photos"), "", home, None), home / "after", home / "before", Options())
+    keras.utils.set_random_seed(0)
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(SIDE, SIDE, 3), alpha=0.35
+    )
+    network.save_weights(home / "net.weights.h5")
+    return Photos(home / "before", home / "after", home / "net.weights.h5")
+
+
+def frozen(folder: Path) -> Snapshot:
+    from binocular.snapshot import read  # noqa: PLC0415
+
+    return read(folder)
+
+
+def material(folder: Path) -> Material:
+    return Material(frozen(folder), folder, frozen(folder).rows)
+
+
+def recipe(photos: Photos, **changes: Any) -> Recipe:
+    given = {"weights": str(photos.weights), "alpha": 0.35, "image_size": SIDE, "epochs": 2, "fine_tune_epochs": 0}
+    return Recipe.of({**given, **changes})
+
+
+def trained(folder: Path, scratch: Path, *recipes: Recipe, shelf: Path | None = None) -> Result:
+    origin = Origin(FolderShelf(shelf or scratch / "shelf"), None, scratch / "downloads")
+    return train(material(folder), recipes, origin, scratch / "work")
+
+
+def answers(result: Result) -> NDArray[np.float32]:
+    images = np.random.default_rng(0).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
+    return np.asarray(architectures.classifier(result.best.model)(images))
+
+
+def cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+def test_a_retraining_computes_the_embeddings_of_the_new_photos_alone(photos: Photos, tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    new = {row.sha256 for row in frozen(photos.after).rows} - {row.sha256 for row in frozen(photos.before).rows}
+    learnt = {row.sha256 for row in frozen(photos.after).rows if row.split != "test"}
+    assert len(new) == ADDED
+
+    first = trained(photos.before, tmp_path / "1", recipe(photos), shelf=shelf)
+    second = trained(photos.after, tmp_path / "2", recipe(photos), shelf=shelf)
+    third = trained(photos.after, tmp_path / "3", recipe(photos), shelf=tmp_path / "empty")
+
+    assert first.facts.embedded["cached"] == 0
+    assert second.facts.embedded == {"computed": len(new & learnt), "cached": len(learnt - new)}
+    assert third.facts.embedded == {"computed": len(learnt), "cached": 0}
+    assert third.facts.seconds["embedding"] > LEAST_SPEEDUP * second.facts.seconds["embedding"]
+    assert np.allclose(answers(second), answers(third), atol=1e-5)
+
+
+def test_a_damaged_shard_is_computed_again(photos: Photos, tmp_path: Path) -> None:
+    shelf = tmp_path / "shelf"
+    first = trained(photos.before, tmp_path / "1", recipe(photos), shelf=shelf)
+    (shard,) = shelf.rglob("*.npz")
+    shard.write_bytes(shard.read_bytes()[:1000])
+
+    second = trained(photos.before, tmp_path / "2", recipe(photos), shelf=shelf)
+
+    assert second.facts.embedded == first.facts.embedded
+    assert np.allclose(answers(first), answers(second), atol=1e-5)
+
+
+def test_embeddings_of_other_weights_or_sizes_are_others(photos: Photos, tmp_path: Path) -> None:
+    other = tmp_path / "other.weights.h5"
+    network = keras.applications.MobileNetV2(
+        include_top=False, weights=None, input_shape=(SIDE, SIDE, 3), alpha=0.35
+    )
+    network.save_weights(other)
+    recipes = [recipe(photos), recipe(photos, image_size=64), recipe(photos, weights=str(other))]
+
+    result = trained(photos.before, tmp_path, *recipes)
+
+    assert result.facts.embedded["cached"] == 0
+    assert len(list((tmp_path / "shelf").glob("embeddings/*"))) == len(recipes)
+
+
+def test_what_is_kept_in_the_store_serves_another_machine(
+    photos: Photos, tmp_path: Path, server: SeaweedFS, bucket: str
+) -> None:
+    store = server.store(store_bucket=bucket)
+    store.ensure_bucket()
+    counts = []
+    for machine in ("one", "two"):
+        shelf = StoreShelf(store, tmp_path / machine)
+        origin = Origin(shelf, store, tmp_path / "downloads")
+        result = train(material(photos.before), [recipe(photos)], origin, tmp_path / f"work-{machine}")
+        counts.append(result.facts.embedded)
+
+    assert counts[0]["computed"] == counts[1]["cached"] > 0
+    assert counts[1]["computed"] == 0
+
+
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Photos, tmp_path: Path) -> None:
+    tuned = {"fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
+    first, second, other = (
+        trained(photos.before, tmp_path / str(n), recipe(photos, seed=seed, **tuned), shelf=tmp_path / "shelf")
+        for n, seed in enumerate((7, 7, 8))
+    )
+    assert np.allclose(answers(first), answers(second), atol=1e-4)
+    assert not np.allclose(answers(first), answers(other), atol=1e-4)
+
+
+def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(photos: Photos, tmp_path: Path) -> None:
+    result = trained(photos.before, tmp_path, recipe(photos, fine_tune_epochs=1, fine_tune_share=0.3))
+
+    start = architectures.backbone(recipe(photos), SIDE, Origin(FolderShelf(tmp_path), None, tmp_path)).model
+    changed = {
+        layer.name
+        for layer in start.layers
+        for was, now in zip(
+            layer.get_weights(), result.best.model.get_layer(layer.name).get_weights(), strict=True
+        )
+        if not np.array_equal(was, now)
+    }
+    kept = any(choice.name == "kept" for choice in result.facts.chosen)
+    lower = {layer.name for layer in start.layers[: round(0.7 * len(start.layers))]}
+    assert not changed & lower
+    assert not any("BN" in name or "bn" in name for name in changed)
+    assert bool(changed) != kept
+
+
+def test_weights_of_another_width_are_refused(photos: Photos, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match="do not fit mobilenet_v2"):
+        trained(photos.before, tmp_path, recipe(photos, alpha=0.5))
+
+
+def test_a_loss_that_is_no_number_ends_the_training_naming_the_rate(photos: Photos, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="lower learning_rate"):
+        trained(photos.before, tmp_path, recipe(photos, learning_rate=1, optimizer="sgd", l2=10, epochs=9))
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "rmsprop", "sgd"])
+@pytest.mark.parametrize("schedule", ["cosine", "plateau", "constant"])
+def test_every_optimizer_learns_under_every_schedule(
+    photos: Photos, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, optimizer: str, schedule: str
+) -> None:
+    shelf = tmp_path_factory.getbasetemp() / "shared-shelf"
+    wanted = recipe(photos, optimizer=optimizer, schedule=schedule, epochs=4, l1=1e-5, dropout=0.1)
+
+    result = trained(photos.before, tmp_path, wanted, shelf=shelf)
+
+    assert result.facts.history[-1].loss < result.facts.history[0].loss
+
+
+def test_batches_are_the_same_for_the_same_seed_and_new_each_epoch() -> None:
+    images = np.arange(10 * 4 * 4 * 3, dtype=np.uint8).reshape(10, 4, 4, 3)
+    labels = np.arange(10) % 2
+    weights = np.ones(2, np.float32)
+
+    def epochs(seed: int) -> list[list[NDArray[np.uint8]]]:
+        batches = Batches(images, labels, weights, 4, seed=seed, strength=STRENGTHS["light"])
+        seen = []
+        for _ in range(2):
+            seen.append([np.asarray(batches[place][0]) for place in range(len(batches))])
+            batches.on_epoch_end()
+        return seen
+
+    one, same, other = epochs(1), epochs(1), epochs(2)
+    assert [len(batch) for batch in one[0]] == [4, 4, 2]
+    assert all(np.array_equal(a, b) for a, b in zip(one[0] + one[1], same[0] + same[1], strict=True))
+    assert not np.array_equal(one[0][0], one[1][0])
+    assert not np.array_equal(one[0][0], other[0][0])
+
+
+def test_rare_classes_count_as_much_as_others() -> None:
+    labels = np.array([0] * 90 + [1] * 10)
+    weights = class_weights(labels, 2, balanced=True)
+    assert weights[labels].mean() == pytest.approx(1)
+    assert weights[0] * 90 == pytest.approx(weights[1] * 10)
+    assert (class_weights(labels, 2, balanced=False) == 1).all()
+
+
+def test_augmentation_that_goes_nowhere_only_mirrors() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (64, 8, 8, 3), np.uint8)
+    nowhere = Strength(turn=0, zoom=0, shift=0, light=0, contrast=0, colour=0)
+
+    found = varied(images, nowhere, np.random.default_rng(1))
+
+    same = [np.array_equal(a, b) for a, b in zip(images, found, strict=True)]
+    mirrored = [np.array_equal(a[:, ::-1], b) for a, b in zip(images, found, strict=True)]
+    assert all(a or b for a, b in zip(same, mirrored, strict=True))
+    assert 10 < sum(mirrored) < 54
+
+
+def test_a_temperature_makes_probabilities_mean_what_they_say() -> None:
+    draw_from = np.random.default_rng(0)
+    labels = draw_from.integers(0, 3, 4000)
+    logits = draw_from.normal(0, 1, (4000, 3)).astype(np.float32)
+    logits[np.arange(4000), labels] += 1.5
+    # Twice as sure as it has reason to be.
+    found = calibration.temperature(2 * logits, labels)
+    assert found == pytest.approx(2 * calibration.temperature(logits, labels), rel=0.02)
+    assert calibration.log_loss(2 * logits / found, labels) < calibration.log_loss(2 * logits, labels)

@@ -1,0 +1,118 @@
+"""The compiled package: it is the one its sources make, it explains itself, and its cache is safe."""
+
+import configparser
+import inspect
+import sys
+from collections.abc import Iterator
+from dataclasses import fields
+from importlib.machinery import PathFinder
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import components
+from components.train.recipe import Recipe
+from pipeline import compile as compiling
+from pipeline.pipeline import binocular
+
+FOLDER = Path(components.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def spec() -> dict[str, Any]:
+    found: dict[str, Any] = next(iter(yaml.safe_load_all(compiling.PACKAGE.read_text())))
+    return found
+
+
+def tasks(component: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    yield from component.get("dag", {}).get("tasks", {}).items()
+
+
+def every_task(spec: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: task for part in (spec["root"], *spec["components"].values()) for name, task in tasks(part)}
+
+
+def _is_cached(task: dict[str, Any]) -> bool:
+    return bool(task.get("cachingOptions", {}).get("enableCache"))
+
+
+def test_the_package_is_the_one_its_sources_make() -> None:
+    assert compiling.PACKAGE.read_text() == compiling.package(components.IMAGE), "run `make compile`"
+
+
+def test_every_parameter_has_a_default_and_a_description(spec: dict[str, Any]) -> None:
+    inputs = spec["root"]["inputDefinitions"]["parameters"]
+    assert set(inputs) == set(inspect.signature(binocular.pipeline_func).parameters)
+    for name, definition in inputs.items():
+        assert definition["isOptional"], name
+        assert definition["description"].endswith("."), name
+
+
+def test_every_parameter_of_training_is_one_of_the_pipeline(spec: dict[str, Any]) -> None:
+    inputs = spec["root"]["inputDefinitions"]["parameters"]
+    for each in fields(Recipe):
+        assert inputs[each.name]["defaultValue"] == each.default, each.name
+
+
+def test_what_looks_outside_always_runs_and_the_rest_may_be_remembered(spec: dict[str, Any]) -> None:
+    cached = {name for name, task in every_task(spec).items() if _is_cached(task)}
+    assert cached & {"ingest", "export", "record-rejection"} == set()
+    assert {"validate", "train", "evaluate"} <= cached
+
+
+def test_what_is_remembered_is_told_the_snapshot_and_the_champion_it_depends_on(spec: dict[str, Any]) -> None:
+    found = every_task(spec)
+    for name, told in {"validate": {"snapshot", "champion"}, "train": {"snapshot"}}.items():
+        parameters = found[name]["inputs"]["parameters"]
+        assert {each for each, given in parameters.items() if "taskOutputParameter" in given} == told
+    parameters = found["evaluate"]["inputs"]["parameters"]
+    assert {"snapshot", "champion"} <= set(parameters)
+
+
+def test_the_keys_of_the_store_come_from_a_secret_and_are_no_parameters(spec: dict[str, Any]) -> None:
+    assert not [
+        name for name in spec["root"]["inputDefinitions"]["parameters"] if "key" in name or "secret" in name
+    ]
+    text = compiling.PACKAGE.read_text()
+    *_, platforms = yaml.safe_load_all(text)
+    executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    assert set(executors) == set(spec["deploymentSpec"]["executors"])
+    for executor in executors.values():
+        (secret,) = executor["secretAsEnv"]
+        assert {each["envVar"] for each in secret["keyToEnv"]} == {
+            "BINOCULAR_STORE_ACCESS_KEY",
+            "BINOCULAR_STORE_SECRET_KEY",
+        }
+
+
+def test_the_tag_of_the_image_follows_its_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "components" / "__pycache__").mkdir(parents=True)
+    source = tmp_path / "components" / "step.py"
+    source.write_text("one")
+    monkeypatch.setattr(compiling, "ROOT", tmp_path)
+    first = compiling.tag()
+    (tmp_path / "components" / "__pycache__" / "step.pyc").write_text("made by running it")
+    assert compiling.tag() == first
+    source.write_text("two")
+    assert compiling.tag() != first
+
+
+def test_the_executor_finds_every_step(spec: dict[str, Any]) -> None:
+    config = configparser.ConfigParser()
+    config.read(FOLDER / "kfp_config.ini")
+    found = dict(config["Components"])
+    for executor in spec["deploymentSpec"]["executors"].values():
+        name = executor["container"]["args"][-1]
+        assert f"def {name}(" in (FOLDER / found.pop(name)).read_text()
+    assert found == {}
+
+
+def test_no_module_of_a_step_hides_one_that_it_imports() -> None:
+    """Kubeflow's executor puts the folder of a step in front of everything else on the path."""
+    elsewhere = [path for path in sys.path if path and Path(path).resolve() != FOLDER.parent]
+    for path in FOLDER.glob("*/*.py"):
+        if not path.stem.startswith("__"):
+            hidden = path.stem in sys.stdlib_module_names or PathFinder.find_spec(path.stem, elsewhere)
+            assert not hidden, path
