@@ -19,6 +19,7 @@ from binocular.settings import Settings
 
 POLL_S = 1.0
 NEWEST = 20
+ID_CHARACTERS = 36
 LONGEST_NOTE = 100
 VERDICTS = ("decision", "verdict")
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "red", "CANCELING": "yellow", "RUNNING": "cyan"}
@@ -106,7 +107,7 @@ def _follow(runs: Runs, run_id: str) -> Theirs:
 
 def _print_changes(run: Theirs, seen: dict[str, str]) -> None:
     for step in steps(run):
-        if seen.get(step.path) != step.state and not step.is_group:
+        if seen.get(step.path, "PENDING") != step.state and not step.is_group:
             seen[step.path] = step.state
             console.print(f"{step.state:<10} {step.path or step.name}", markup=False)
 
@@ -126,7 +127,10 @@ def _view(run: Theirs, notes: dict[str, str]) -> Group:
 
 
 def _list(found: list[Theirs]) -> Table:
-    table = Table("id", "run", "state", "began", "time", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    table.add_column("id", min_width=ID_CHARACTERS)  # to be copied: never cut off
+    for title in ("run", "state", "began", "time"):
+        table.add_column(title)
     for run in found:
         state = Text(run.state.lower(), style=COLOURS.get(run.state, ""))
         table.add_row(run.run_id, Text(run.display_name), state, f"{run.created_at:%Y-%m-%d %H:%M}", _took(run))

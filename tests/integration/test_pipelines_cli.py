@@ -84,6 +84,10 @@ def test_a_run_is_followed_to_its_end_and_listed(person: Person, tmp_path: Path)
     run_id = lines[0].removeprefix("run ")
     assert "SUCCEEDED  containerised" in lines
     assert re.fullmatch(r"SUCCEEDED in \d+ s", lines[-1])
+    person.environment["COLUMNS"] = "60"
+    code, output = person.run("runs")
+    assert run_id in output
+    person.environment["COLUMNS"] = "200"
     code, output = person.run("runs")
     assert re.search(rf"{run_id} +mine +succeeded", output)
     code, output = person.run("runs", run_id)
