@@ -241,9 +241,6 @@ class Engine:
         over = not run.running and (run.canceling or plan.state not in UNFINISHED)
         if over:
             self._conclude(run, plan)
-        elif run.row["state"] == "PENDING" and run.executions:
-            run.row.update(_state(run.row, "RUNNING"))
-            run.unsaved.add("")
         if self._save(run) and over:
             self._forget(run)
 
@@ -274,7 +271,7 @@ class Engine:
             return
         row.update(_state(row, state), error=node.error or None, outputs=_plain(node.outputs), step=node.step)
         row["inputs"] = _plain(node.inputs)
-        if state == "RUNNING":
+        if state == "RUNNING":  # a group; of a step, `_note_begun` tells
             row["started_at"] = row["started_at"] or now()
         elif state != "PENDING" and row["started_at"]:
             row["ended_at"] = now()
@@ -321,15 +318,22 @@ class Engine:
             if run.canceling or self._closing.is_set() or step.path not in run.running:
                 return
             execution = run.executions[step.path] = Execution.of(run.place, step)
-            row = run.tasks[step.path]
-            row.update(execution_id=execution.id, log=execution.log_uri)
-            run.unsaved.add(step.path)
-            self._advance(run)
+            self._note_begun(run, run.tasks[step.path], execution)
         outcome = perform(execution)
         with self._lock:
             if not self._closing.is_set():
                 self._ended_step(run, step, execution, outcome)
                 self._advance(run)
+
+    def _note_begun(self, run: Going, row: Row, execution: Execution) -> None:
+        """Write down that a step begins, before it does."""
+        row.update(_state(row, "RUNNING"), execution_id=execution.id, log=execution.log_uri)
+        row["started_at"] = row["started_at"] or now()
+        run.unsaved.add(row["path"])
+        if run.row["state"] == "PENDING":
+            run.row.update(_state(run.row, "RUNNING"))
+            run.unsaved.add("")
+        self._save(run)
 
     def _ended_step(self, run: Going, step: Step, execution: Execution, outcome: Outcome) -> None:
         """Take in how a try ended: done, or once more later."""

@@ -86,6 +86,7 @@ class _Look:
         self, package: Package, known: Mapping[str, Result], running: AbstractSet[str], run: Mapping[str, str]
     ) -> None:
         self._package, self._known, self._running, self._run = package, known, running, run
+        self._orders: dict[int, list[str]] = {}
         self._begun = {
             "/".join(parts[:count])
             for path in (*known, *running)
@@ -108,10 +109,16 @@ class _Look:
     ) -> dict[str, Plan]:
         plans: dict[str, Plan] = {}
         results: dict[str, Result] = {}
-        for name in graph.ordered(tasks):
+        for name in self._ordered(tasks):
             plan = self._task(name, tasks[name], inputs, results, path, may_cache=may_cache, failed=failed)
             plans[name], results[name] = plan, plan.result
         return plans
+
+    def _ordered(self, tasks: Json) -> list[str]:
+        """The order of a graph's tasks, worked out once for all iterations of a loop."""
+        if id(tasks) not in self._orders:
+            self._orders[id(tasks)] = graph.ordered(tasks)
+        return self._orders[id(tasks)]
 
     def _task(
         self,
