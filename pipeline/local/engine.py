@@ -1,0 +1,399 @@
+"""The scheduler: it carries runs from their records to their end, several steps at once.
+
+All it knows about a run is what `plan.look` makes of the finished steps; each change is in the database before
+anything builds on it. So after a crash `start` ends the processes that were left, and every unfinished run goes
+on from its finished steps. A step whose process was lost starts again; at no time are there two of it.
+"""
+
+import logging
+import shutil
+import sqlite3
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from binocular.errors import BinocularError, ConflictError, RequestError
+from binocular.store import Store
+from pipeline.local import inputs, task
+from pipeline.local.artifacts import Artifacts, root_of
+from pipeline.local.attempt import Execution, Outcome, Place, backoff_s, perform
+from pipeline.local.inputs import Data, Result
+from pipeline.local.package import vet
+from pipeline.local.plan import UNFINISHED, Node, Plan, Step, look
+from pipeline.local.prepare import write_shims
+from pipeline.local.records import Records, Row, now
+from pipeline.local.values import Json
+
+TICK_S = 0.2
+RUNS = "runs"
+ENDED = ("SUCCEEDED", "FAILED")
+# What of a run's row only the engine changes.
+OWN_COLUMNS = ("state", "history", "error", "finished_at")
+TERMINATED = "terminated on request"
+DELETE_WITHIN_S = 30.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Going:
+    """A run that has not ended. Only the engine changes it, holding its lock."""
+
+    row: Row
+    place: Place
+    inputs: Data
+    tasks: dict[str, Row]
+    known: dict[str, Result]
+    running: set[str] = field(default_factory=set)  # handed to a worker, or waiting for their next try
+    executions: dict[str, Execution] = field(default_factory=dict)
+    later: dict[str, tuple[float, Step]] = field(default_factory=dict)
+    unsaved: set[str] = field(default_factory=set)
+    canceling: bool = False
+
+    @property
+    def id(self) -> str:
+        """The run's id."""
+        return str(self.row["run_id"])
+
+
+class Engine:
+    """One scheduler over one database. Its public methods may be called from any thread."""
+
+    def __init__(
+        self,
+        folder: Path,
+        records: Records,
+        store: Store,
+        components: Path,
+        parallel: int,
+        environment: Mapping[str, str],
+    ) -> None:
+        self._folder, self._records, self._store, self._components = folder, records, store, components
+        self._environment = {**environment, task.SERVER_MARK: str(folder)}
+        self._pool = ThreadPoolExecutor(parallel, "step")
+        self._lock = threading.RLock()
+        self._ended = threading.Condition(self._lock)
+        self._going: dict[str, Going] = {}
+        self._closing = threading.Event()
+        self._clock = threading.Thread(target=self._tick_on, name="clock", daemon=True)
+        self.every_tick: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """End what an earlier server left behind, and go on with every unfinished run."""
+        write_shims(self._folder / "bin")
+        left = task.marked(task.SERVER_MARK, str(self._folder))
+        if left:
+            log.warning("ending steps an earlier server left", extra={"pids": [each.pid for each in left]})
+            task.end_all(left)
+        shutil.rmtree(self._folder / RUNS, ignore_errors=True)  # what finished is in the store
+        for row in self._records.find("runs", "state NOT IN (?, ?)", ENDED, "created_at"):
+            self.begin(row["run_id"])
+        self._clock.start()
+
+    def close(self) -> None:
+        """End every step's process and start no more. The runs go on when a server starts again."""
+        self._closing.set()
+        with self._lock:
+            executions = [each for run in self._going.values() for each in run.executions.values()]
+        _stop_all(executions, "the server was stopped")
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._clock.is_alive():
+            self._clock.join()
+
+    # What the API asks for
+
+    def write_down(self, row: Row) -> str:
+        """Put a new run into the records, as pending; its id. `begin` takes it up."""
+        state = {"state": "PENDING", "history": [{"update_time": now(), "state": "PENDING"}]}
+        row = {"run_id": str(uuid.uuid4()), "storage_state": "AVAILABLE", **state, **row}
+        with self._records.writing():
+            self._records.insert("runs", row)
+            if self._records.count("experiments", "experiment_id = ?", [row["experiment_id"]]):
+                self._records.update(
+                    "experiments", row["experiment_id"], {"last_run_created_at": row["created_at"]}
+                )
+        return str(row["run_id"])
+
+    def begin(self, run_id: str) -> None:
+        """Take up a run that is in the records."""
+        row = self._records.get("runs", run_id)
+        rows = {each["path"]: each for each in self._records.find("tasks", "run_id = ?", [run_id])}
+        try:
+            run = self._taken_up(row, rows)
+        except BinocularError as error:  # a package that an older release took, or a store that was changed
+            self._records.update("runs", run_id, _state(row, "FAILED", str(error)))
+            return
+        except Exception as error:  # one run's defect must not keep the server from starting
+            log.exception("run not taken up", extra={"run": run_id})
+            self._records.update("runs", run_id, _state(row, "FAILED", f"{type(error).__name__}: {error}"))
+            return
+        with self._lock:
+            self._going[run_id] = run
+            run.canceling = row["state"] == "CANCELING"
+            self._advance(run)
+
+    def terminate(self, run_id: str) -> None:
+        """End a run: every process of it within seconds, then FAILED, with CANCELING in its history."""
+        with self._lock:
+            run = self._going.get(run_id)
+            if run is None:
+                state = self._records.get("runs", run_id)["state"]
+                raise RequestError(f"run {run_id} has ended already ({state}); it cannot be terminated")
+            if run.canceling:
+                return
+            run.canceling = True
+            run.row.update(_state(run.row, "CANCELING"))
+            run.unsaved.add("")
+            for path in run.running - set(run.executions):
+                run.running.discard(path)  # not begun: whoever comes to it finds it gone
+            run.later.clear()
+            executions = list(run.executions.values())
+            self._advance(run)
+        threading.Thread(target=_stop_all, args=(executions, TERMINATED), daemon=True).start()
+
+    def retry(self, run_id: str) -> None:
+        """Do a failed run's unsuccessful steps again; what succeeded is kept."""
+        with self._lock:
+            row = self._records.get("runs", run_id)
+            if run_id in self._going or row["state"] != "FAILED":
+                raise RequestError(f"run {run_id} is {row['state']}; only a failed run can be retried")
+            kept = {
+                each["path"]: each
+                for each in self._records.find("tasks", "run_id = ?", [run_id])
+                if each["step"] and each["state"] == "SUCCEEDED"
+            }
+            run = self._taken_up(row, kept)
+            while forgotten := [n.path for n in self._look(run).nodes if n.path in kept and n.state == "PENDING"]:
+                for path in forgotten:  # it came behind one that failed: an exit handler
+                    del kept[path], run.known[path], run.tasks[path]
+            row.update({**_state(row, "PENDING"), "finished_at": None, "error": None})
+            with self._records.writing():
+                self._records.delete("tasks", run_id)
+                for each in kept.values():
+                    self._records.insert("tasks", each)
+                self._records.update("runs", run_id, {key: row[key] for key in OWN_COLUMNS})
+            self._going[run_id] = run
+            self._advance(run)
+
+    def delete(self, run_id: str) -> None:
+        """Remove a run's record, ending the run first if it is going. Its artifacts stay in the store."""
+        self._records.get("runs", run_id)
+        with self._lock:
+            if run_id in self._going:
+                self.terminate(run_id)
+            if not self._ended.wait_for(lambda: run_id not in self._going, DELETE_WITHIN_S):
+                raise ConflictError(f"run {run_id} does not end; try again later")
+            with self._records.writing():
+                self._records.delete("runs", run_id)
+                self._records.delete("tasks", run_id)
+
+    # One run
+
+    def _taken_up(self, row: Row, rows: dict[str, Row]) -> Going:
+        package = vet(row["document"])
+        root = root_of(row["pipeline_root"] or package.pipeline_root, self._store.endpoint.bucket)
+        texts = {
+            "job_name": str(row["display_name"]),
+            "job_resource_name": f"{package.name}-{row['run_id'][:8]}",
+            "job_id": str(row["run_id"]),
+            "root": root,
+            "created": str(row["created_at"]),
+            "scheduled": str(row["scheduled_at"]),
+        }
+        place = Place(
+            run_id=str(row["run_id"]),
+            package=package,
+            root=root,
+            texts=texts,
+            artifacts=Artifacts(self._store, self._folder / RUNS / uuid.uuid4().hex[:12]),
+            components=self._components,
+            shims=self._folder / "bin",
+            environment=self._environment,
+            records=self._records,
+        )
+        known = {
+            path: Result(each["state"], Data(**each["outputs"]), each["error"] or "")
+            for path, each in rows.items()
+            if each["step"] and each["execution_id"] and each["state"] in {*ENDED, "CANCELED"}
+        }
+        return Going(row, place, inputs.of_run(package.root, row["parameters"]), rows, known)
+
+    def _look(self, run: Going) -> Plan:
+        try:
+            return look(run.place.package, run.inputs, run.known, run.running, run.place.texts)
+        except Exception as error:  # a defect must end its run, not hold it for ever
+            log.exception("run cannot go on", extra={"run": run.id})
+            return Plan(Result("FAILED", error=f"the run cannot go on: {type(error).__name__}: {error}"))
+
+    def _advance(self, run: Going) -> None:
+        """Look at a run, start what can start, write down what changed, and end it when nothing is left."""
+        plan = self._look(run)
+        for node in plan.nodes:
+            self._note(run, node)
+        if not run.canceling and not self._closing.is_set():
+            for step in plan.ready:
+                run.running.add(step.path)
+                self._pool.submit(self._work, run, step)
+        over = not run.running and (run.canceling or plan.state not in UNFINISHED)
+        if over:
+            self._conclude(run, plan)
+        if self._save(run) and over:
+            self._forget(run)
+
+    def _note(self, run: Going, node: Node) -> None:
+        """Bring a task's row up to what the plan says of it."""
+        row = run.tasks.get(node.path)
+        if row is None:
+            own = {
+                "run_id": run.id,
+                "path": node.path,
+                "name": node.name,
+                "parent": node.parent,
+                "step": node.step,
+            }
+            row = run.tasks[node.path] = {
+                **own,
+                "created_at": now(),
+                "state": "",
+                "history": [],
+                "failed_logs": [],
+            }
+            row.update(dict.fromkeys(("started_at", "ended_at", "execution_id", "log", "cached_from", "error")))
+            row["inputs"] = row["outputs"] = _plain(Data())
+        state = node.state
+        if node.step and state == "RUNNING" and node.path not in run.executions:
+            state = "PENDING"  # it waits for a worker, or for its next try
+        if state == row["state"]:
+            return
+        row.update(_state(row, state), error=node.error or None, outputs=_plain(node.outputs), step=node.step)
+        row["inputs"] = _plain(node.inputs)
+        if state == "RUNNING":  # a group; of a step, `_note_begun` tells
+            row["started_at"] = row["started_at"] or now()
+        elif state != "PENDING" and row["started_at"]:
+            row["ended_at"] = now()
+        run.unsaved.add(node.path)
+
+    def _conclude(self, run: Going, plan: Plan) -> None:
+        """Say how a run ended; what did not come to run is canceled or was skipped."""
+        for path, row in run.tasks.items():
+            if row["state"] in UNFINISHED:
+                row.update(_state(row, "CANCELED"))
+                run.unsaved.add(path)
+        state, error = plan.state, plan.result.error
+        if run.canceling:
+            state, error = "FAILED", TERMINATED
+        run.row.update(_state(run.row, state, error))
+        run.unsaved.add("")
+
+    def _save(self, run: Going) -> bool:
+        """Write what changed; what cannot be written now (a full disk) is tried again at every tick."""
+        try:
+            with self._records.writing():
+                for path in run.unsaved:
+                    if path:
+                        self._records.replace("tasks", run.tasks[path])
+                    else:
+                        self._records.update("runs", run.id, {key: run.row[key] for key in OWN_COLUMNS})
+        except sqlite3.OperationalError as error:
+            log.error("records not written", extra={"run": run.id, "reason": str(error)})  # noqa: TRY400
+            return False
+        run.unsaved.clear()
+        return True
+
+    def _forget(self, run: Going) -> None:
+        self._going.pop(run.id, None)
+        self._ended.notify_all()
+        threading.Thread(target=run.place.artifacts.discard, daemon=True).start()
+        log.info("run ended", extra={"run": run.id, "state": run.row["state"]})
+
+    # One step
+
+    def _work(self, run: Going, step: Step) -> None:
+        """A worker's turn at a step."""
+        with self._lock:
+            if run.canceling or self._closing.is_set() or step.path not in run.running:
+                return
+            execution = run.executions[step.path] = Execution.of(run.place, step)
+            self._note_begun(run, run.tasks[step.path], execution)
+        outcome = perform(execution)
+        with self._lock:
+            if not self._closing.is_set():
+                self._ended_step(run, step, execution, outcome)
+                self._advance(run)
+
+    def _note_begun(self, run: Going, row: Row, execution: Execution) -> None:
+        """Write down that a step begins, before it does."""
+        row.update(_state(row, "RUNNING"), execution_id=execution.id, log=execution.log_uri)
+        row["started_at"] = row["started_at"] or now()
+        run.unsaved.add(row["path"])
+        if run.row["state"] == "PENDING":
+            run.row.update(_state(run.row, "RUNNING"))
+            run.unsaved.add("")
+        self._save(run)
+
+    def _ended_step(self, run: Going, step: Step, execution: Execution, outcome: Outcome) -> None:
+        """Take in how a try ended: done, or once more later."""
+        row, result = run.tasks[step.path], outcome.result
+        del run.executions[step.path]
+        run.unsaved.add(step.path)
+        if result.state == "FAILED" and run.canceling:
+            result = Result("CANCELED", result.outputs, TERMINATED)
+        elif result.state == "FAILED":
+            pause = backoff_s(step, len(row["failed_logs"]) + 1)
+            if pause is not None:
+                row["failed_logs"] = [*row["failed_logs"], execution.log_uri]
+                row["execution_id"] = None
+                run.later[step.path] = (time.monotonic() + pause, step)
+                return
+        row["cached_from"] = outcome.cached_from
+        if execution.log_uri not in run.place.artifacts.stored:
+            row["log"] = None  # there was no process, or its log could not be stored
+        run.running.discard(step.path)
+        run.known[step.path] = result
+
+    def _tick_on(self) -> None:
+        """Start the tries that are due, write what could not be written, and let others tick."""
+        while not self._closing.wait(TICK_S):
+            try:
+                self._tick()
+            except Exception:
+                log.exception("tick failed")
+
+    def _tick(self) -> None:
+        with self._lock:
+            for run in list(self._going.values()):
+                for path, (due, step) in list(run.later.items()):
+                    if due <= time.monotonic():
+                        del run.later[path]
+                        self._pool.submit(self._work, run, step)
+                if run.unsaved:
+                    self._advance(run)
+        for each in self.every_tick:
+            each()
+
+
+def _state(row: Row, state: str, error: str = "") -> Row:
+    """The changes that bring a row into a state."""
+    changes: Row = {"state": state, "history": [*row["history"], {"update_time": now(), "state": state}]}
+    if error:
+        changes["history"][-1]["error"] = {"code": 13, "message": error}
+    if "finished_at" in row and state in ENDED:
+        changes.update(finished_at=now(), error=error or None)
+    return changes
+
+
+def _plain(data: Data) -> Json:
+    return {"parameters": data.parameters, "artifacts": data.artifacts}
+
+
+def _stop_all(executions: list[Execution], why: str) -> None:
+    """Stop several processes at once: their graces must not add up."""
+    threads = [threading.Thread(target=each.process.stop, args=(why,)) for each in executions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
