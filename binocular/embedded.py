@@ -55,7 +55,7 @@ def ports(settings: Settings) -> list[int]:
 def credentials(settings: Settings) -> Credentials:
     """The keys made on the first start; makes them if there are none."""
     path = folder(settings) / IDENTITIES
-    _write_once(path, json.dumps(_identities(), indent=2))
+    write_once(path, json.dumps(_identities(), indent=2))
     try:
         keys = json.loads(path.read_text())["identities"][0]["credentials"][0]
         return Credentials(keys["accessKey"], keys["secretKey"])
@@ -68,7 +68,7 @@ def command(settings: Settings) -> list[str]:
     credentials(settings)
     keys = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
     text = "".join(f'[{key}]\nkey = "{secrets.token_hex(32)}"\n\n' for key in keys)
-    _write_once(folder(settings) / SECURITY, text)
+    write_once(folder(settings) / SECURITY, text)
     s3, master, volume, filer, admin = ports(settings)[:PORTS]
     return [
         _binary(),
@@ -119,7 +119,7 @@ def _binary() -> str:
     return found
 
 
-def _write_once(path: Path, text: str) -> None:
+def write_once(path: Path, text: str) -> None:
     """Make a private file unless it is there; of two processes at once, one wins and both read the same."""
     if path.exists():
         return

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from binocular.errors import ArchiveRefusedError
-from components.ingest.found import Found, Limits
-from components.ingest.inspection import Inspection, Member
-from components.ingest.layout import Layout
+from binocular.inspection import Inspection, Limits, Member
+from binocular.layout import Layout
+from binocular.zips import END_SIGNATURE, zip_members, zip_names
+from components.ingest.found import Found
 from components.ingest.tars import BZIP2, GZIP, XZ, tar_members, tar_names
-from components.ingest.zips import END_SIGNATURE, zip_members, zip_names
 
 ZIP = b"PK\x03\x04"
 TAR, TAR_AT = b"ustar", 257

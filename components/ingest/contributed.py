@@ -7,9 +7,10 @@ from pathlib import Path
 
 from binocular.contributions import KINDS, parse_contribution
 from binocular.errors import IntegrityError
+from binocular.inspection import DEFAULT_LIMITS, Limits
 from binocular.snapshot import Snapshot, images
 from binocular.store import Store
-from components.ingest.found import DEFAULT_LIMITS, Found, Limits
+from components.ingest.found import Found
 from components.ingest.trees import SCHEME
 
 

@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Final
 
 from binocular.errors import InvalidLabelError, SourceError
+from binocular.inspection import Limits
 from binocular.labels import alike, check_label
+from binocular.layout import SPLITS
 from binocular.snapshot import Split
-from components.ingest.found import Found, Limits
-from components.ingest.layout import SPLITS
+from components.ingest.found import Found
 from components.ingest.trees import read_file
 
 SUFFIXES = frozenset({".csv", ".jsonl"})

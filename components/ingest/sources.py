@@ -14,12 +14,13 @@ from urllib.parse import unquote, urlsplit
 
 from binocular.download import SCHEMES, fetch
 from binocular.errors import IntegrityError, NotFoundError, SourceError
+from binocular.inspection import DEFAULT_LIMITS, Limits
 from binocular.snapshot import Split
 from binocular.store import Store, file_sha256
 from components.ingest.archives import archive_files
 from components.ingest.contributed import contributions, known
 from components.ingest.datasets import DATASETS, Dataset
-from components.ingest.found import DEFAULT_LIMITS, Found, Limits
+from components.ingest.found import Found
 from components.ingest.listing import SUFFIXES, listed_files
 from components.ingest.trees import SCHEME, folder_files, stored_files
 

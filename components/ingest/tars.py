@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any, Final, Protocol, cast
 
 from binocular.errors import ArchiveRefusedError
-from components.ingest.inspection import RATIO_FROM_BYTES, Inspection, Member
+from binocular.inspection import RATIO_FROM_BYTES, Inspection, Member
 
 CHUNK_BYTES = 1 << 16
 # The longest header a tar may have: a long name, or attributes. tarfile holds hundreds of them at once where an

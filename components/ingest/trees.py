@@ -7,9 +7,10 @@ from functools import partial
 from pathlib import Path
 
 from binocular.errors import NotFoundError, SourceError, TooLargeError
+from binocular.inspection import Limits
+from binocular.layout import LITTER, Layout
 from binocular.store import Store
-from components.ingest.found import Found, Limits
-from components.ingest.layout import LITTER, Layout
+from components.ingest.found import Found
 
 SCHEME = "s3://"
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from binocular.errors import ArchiveRefusedError, SourceError
-from components.ingest.inspection import Inspection
+from binocular.inspection import Inspection
 from components.ingest.sources import Limits, open_source
 from components.ingest.tars import Stream
 

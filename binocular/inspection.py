@@ -1,7 +1,7 @@
 """What every member of an archive must satisfy, whichever format the archive has.
 
 An archive is hostile until proven otherwise: a name must stay below the folder it would be unpacked in, appear
-once, and the sizes must keep to the limits. A refusal names the archive, the member and the rule.
+once, and the sizes must keep to limits. A refusal names the archive, the member and the rule.
 """
 
 import re
@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 from binocular.errors import ArchiveRefusedError
 from binocular.labels import FORBIDDEN_CATEGORIES
-from components.ingest.found import Limits
 
 DRIVE = re.compile(r"[A-Za-z]:")
 LONGEST_NAME = 4096
@@ -23,8 +22,27 @@ RATIO_FROM_BYTES = 1_000_000
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much of a source is taken before it is refused."""
+
+    members: int = 200_000
+    """Files and folders in one archive."""
+    member_bytes: int = 100 * 10**6
+    """Bytes of one file."""
+    total_bytes: int = 50 * 10**9
+    """Bytes of all files of one archive, unpacked."""
+    ratio: int = 200
+    """How many times its packed size a file may have, beyond its first megabyte."""
+    download_bytes: int = 20 * 10**9
+    """Bytes of one download."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
 class Member:
-    """One file in an archive. `read` as in `Found`."""
+    """One file in an archive. Call `read` once at most, and before the next member is drawn."""
 
     name: str
     read: Callable[[], bytes]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Final, NamedTuple
 
 from binocular.errors import ArchiveRefusedError
-from components.ingest.inspection import Inspection, Member
+from binocular.inspection import Inspection, Member
 
 CHUNK_BYTES = 1 << 16
 END_SIGNATURE = b"PK\x05\x06"
