@@ -16,6 +16,11 @@ class BinocularError(Exception):
     retry: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
 
+    def __init__(self, message: str = "", **details: object) -> None:
+        """Say what is wrong; `details` are facts that a program acts on, such as the id of what is in the way."""
+        super().__init__(message)
+        self.details = details
+
 
 class SettingError(BinocularError):
     """A setting has a wrong value or an unknown name. Retrying does not help; changing the setting does."""
@@ -218,6 +223,62 @@ class ModelError(BinocularError):
 
     status = 422
     code = "model"
+
+
+class UnauthorizedError(BinocularError):
+    """A call that needs a token, without the right one. Retrying does not help; the token does."""
+
+    status = 401
+    code = "unauthorized"
+
+
+class MediaTypeError(BinocularError):
+    """A request of a content type that the call does not take. Retrying does not help."""
+
+    status = 415
+    code = "media_type"
+
+
+class AddressRefusedError(BinocularError):
+    """A web address that is not fetched: of a private network, or of no kind we take. Retrying does not help."""
+
+    status = 400
+    code = "address_refused"
+
+
+class FetchError(BinocularError):
+    """An image that its web address did not give. Retrying helps where the other server was at fault."""
+
+    status = 422
+    code = "fetch"
+
+
+class ModelUnavailableError(BinocularError):
+    """No model answers at the moment. Retrying helps once the model server runs and has loaded a version."""
+
+    status = 503
+    code = "model_unavailable"
+    retry = True
+
+
+class ModelTimeoutError(ModelUnavailableError):
+    """The model did not answer in time. Retrying helps when it has less to do."""
+
+    code = "model_timeout"
+
+
+class ModelAnswerError(BinocularError):
+    """The model answers something else than a classifier of ours does. Retrying does not help."""
+
+    status = 502
+    code = "model_answer"
+
+
+class RetrainingError(BinocularError):
+    """A training is going already. Retrying helps once it has ended."""
+
+    status = 409
+    code = "retraining"
 
 
 class TensorError(BinocularError):

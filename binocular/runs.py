@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -34,6 +35,7 @@ T = TypeVar("T")
 Theirs = Any  # an object of kfp's client, which has no types
 
 EXPERIMENT = "Default"
+HEALTH = "/apis/v2beta1/healthz"
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 LARGEST_LOG_BYTES = 64 << 20
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
@@ -61,7 +63,12 @@ class Runs:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.url = pipelines_url(settings)
-        self._client: Theirs = self._call(lambda: _client(self.url))
+        self._call(self._knock)
+        self._client: Theirs = self._call(lambda: _client(self.url, settings.kfp_timeout_s))
+
+    def _knock(self) -> None:
+        """Find out fast that nobody answers: kfp's client, as it is made, tries for half a minute."""
+        urllib3.request("GET", f"{self.url}{HEALTH}", timeout=self._settings.kfp_timeout_s, retries=False)
 
     def submit(self, package: Path, parameters: Mapping[str, str], name: str, *, cache: bool | None = None) -> str:
         """Start a run of a compiled package; its id. Parameters are texts, read as the package's types."""
@@ -115,12 +122,21 @@ class Runs:
             ) from None
 
 
-def _client(url: str) -> Theirs:
+def _client(url: str, timeout_s: float) -> Theirs:
     import kfp  # noqa: PLC0415 - see above
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # it announces itself with one
-        return kfp.Client(host=url)
+        client = kfp.Client(host=url)
+    # Its calls know no time-out, and a server that takes a request and says nothing would hold us for ever.
+    pool = client._run_api.api_client.rest_client.pool_manager  # noqa: SLF001
+    pool.request = partial(_request, pool.request, timeout_s)
+    return client
+
+
+def _request(send: Callable[..., Theirs], timeout_s: float, *what: object, **how: Theirs) -> Theirs:
+    """A request of kfp's client with a time-out, and tried once: whoever asked decides whether to ask again."""
+    return send(*what, **{**how, "timeout": timeout_s, "retries": False})
 
 
 def _message(error: Theirs) -> str:

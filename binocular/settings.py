@@ -36,6 +36,8 @@ DOTENV = Path(".env")
 TOML = Path("binocular.toml")
 # Below `home`: what was downloaded, so that one that was cut off goes on in the next run.
 DOWNLOADS = "downloads"
+# A model's name is part of keys, of addresses and of Kubernetes objects.
+MODEL_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 # The embedded store also listens on its last port + 10000, which must stay below 65536.
 HIGHEST_STORE_PORT = 55_000
 # How alike two names must be for one to be a slip of the other (difflib's ratio).
@@ -140,6 +142,67 @@ class Settings(BaseSettings):
 
     kfp_parallel: int = Field(0, ge=0, le=1024)
     """Steps that the embedded pipelines API runs at once, of all runs together; 0: one for each CPU core."""
+
+    kfp_timeout_s: float = Field(20, gt=0, le=600)
+    """Longest silence of the pipelines API within one request, in seconds."""
+
+    model_name: Annotated[str, Field(pattern=MODEL_NAME), Accepts("1 to 63 of a-z, 0-9 and '-'")] = "photos"
+    """The model that commands mean and that the puller follows, where none is named."""
+
+    model_address: Annotated[str, Field(pattern=r"^[^\s/]+:[0-9]{1,5}$"), Accepts("host:port")] = "127.0.0.1:8500"
+    """Where the model server speaks TensorFlow Serving's gRPC."""
+
+    gateway_host: str = Field("127.0.0.1", min_length=1)
+    """Address that the gateway listens on; `0.0.0.0` in a container, where others ask."""
+
+    gateway_port: int = Field(8080, ge=1024, le=65535)
+    """Port of the gateway."""
+
+    gateway_workers: int = Field(2, ge=1, le=64)
+    """Processes of the gateway; one for each CPU core that it may use."""
+
+    gateway_threads: int = Field(8, ge=1, le=256)
+    """Requests that each process of the gateway works on at once."""
+
+    gateway_token: SecretStr = SecretStr("")
+    """What calls that change something must send as `Authorization: Bearer …`.
+    Empty: one is made on the first start and kept in `gateway-token` in `BINOCULAR_HOME`."""
+
+    gateway_open_predict: bool = True
+    """Whether predictions are answered without the token."""
+
+    gateway_body_mb: int = Field(20, ge=1, le=2000)
+    """Largest request that the gateway takes, in MB."""
+
+    gateway_batch_images: int = Field(64, ge=1, le=1024)
+    """Most images in one request for predictions."""
+
+    gateway_megapixels: int = Field(50, ge=1, le=89)
+    """Largest image that is decoded, in megapixels."""
+
+    gateway_deadline_s: float = Field(5, gt=0, le=120)
+    """Longest time that the model gets for an answer, in seconds."""
+
+    gateway_patience_s: float = Field(8, gt=0, le=120)
+    """Longest time that a request waits for a store or a pipelines API that does not answer, in seconds."""
+
+    gateway_confidence: float = Field(0.5, ge=0, le=1)
+    """Below this confidence the answer is `unknown`, with the best guess beside it."""
+
+    gateway_fetch_urls: bool = False
+    """Whether images may be named by a web address, which the gateway fetches; never from private networks."""
+
+    gateway_fetch_s: float = Field(10, gt=0, le=120)
+    """Longest time that fetching an image may take, in seconds, redirects included."""
+
+    gateway_keep_hours: int = Field(168, ge=0, le=8760)
+    """Hours that the images of predictions are kept, so that people may correct them; 0: not at all."""
+
+    gateway_keep_mb: int = Field(1024, ge=1)
+    """Most MB that the kept images of predictions take; the oldest go first."""
+
+    gateway_package: FilePath | None = None
+    """Compiled pipeline that a retraining runs. Empty: the one that comes with Binocular."""
 
     minio_binary: FilePath | None = None
     """A `minio` server, for the object store's integration tests to run against as well.
@@ -257,6 +320,7 @@ _WORDS = {
     int: "a whole number",
     float: "a number",
     str: "text",
+    bool: "true or false",
     Path: "a path",
     FilePath: "the path of a file that exists",
     SecretStr: "text",

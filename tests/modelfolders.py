@@ -13,13 +13,15 @@ SIDE = 8
 CLASSES = 3
 
 
-def make_classifier(folder: Path, favourite: int, *, litert: bool = True, warm_up: bool = True) -> Path:
+def make_classifier(
+    folder: Path, favourite: int, *, litert: bool = True, warm_up: bool = True, side: int = SIDE
+) -> Path:
     """A version that finds the class `favourite` in every picture: frozen graph, LiteRT model, warm-up."""
     kernel = np.random.default_rng(0).normal(size=(3, 3, 3, 4)).astype(np.float32)
     weights = np.random.default_rng(1).normal(size=(4, CLASSES)).astype(np.float32) / 100
     bias = np.eye(CLASSES, dtype=np.float32)[favourite] * 5
     with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
-        images = tf.compat.v1.placeholder(tf.uint8, [None, SIDE, SIDE, 3], "images")
+        images = tf.compat.v1.placeholder(tf.uint8, [None, side, side, 3], "images")
         convolved = tf.nn.relu(tf.nn.conv2d(tf.cast(images, tf.float32) / 255.0, kernel, 1, "SAME"))
         probabilities = tf.nn.softmax(tf.reduce_mean(convolved, [1, 2]) @ weights + bias)
         v1 = tf.compat.v1.saved_model
@@ -31,7 +33,7 @@ def make_classifier(folder: Path, favourite: int, *, litert: bool = True, warm_u
         model = tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert()
         (folder / "model.tflite").write_bytes(model)
     if warm_up:
-        write_warm_up(folder, [np.zeros((1, SIDE, SIDE, 3), np.uint8)])
+        write_warm_up(folder, [np.zeros((1, side, side, 3), np.uint8)])
     (folder / "binocular.json").write_text("{}")
     return folder
 

@@ -30,8 +30,8 @@ PATIENT = [("grpc.initial_reconnect_backoff_ms", 50), ("grpc.max_reconnect_backo
 class ModelServer:
     """`python -m serving.server` on ports of its own; its log is in the folder."""
 
-    def __init__(self, folder: Path, *flags: str) -> None:
-        self.port, self.rest_port = free_port(), free_port()
+    def __init__(self, folder: Path, *flags: str, port: int | None = None) -> None:
+        self.port, self.rest_port = port or free_port(), free_port()
         self.log = folder / "server.log"
         command = [
             sys.executable,

@@ -104,13 +104,13 @@ def test_a_mistake_in_a_file_is_named(tmp_path: Path, file: str, text: str, mess
 
 
 def test_an_unknown_variable_is_reported_and_not_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BINOCULAR_GATEWAY_SERVICE_HOST", "10.0.0.1")
+    monkeypatch.setenv("BINOCULAR_STATION_SERVICE_HOST", "10.0.0.1")
     monkeypatch.setenv("BINOCULAR_STORE_PROT", "1")
 
     load(tmp_path)
 
     assert unknown_variables() == [
-        "BINOCULAR_GATEWAY_SERVICE_HOST is not a setting",
+        "BINOCULAR_STATION_SERVICE_HOST is not a setting",
         "BINOCULAR_STORE_PROT is not a setting; did you mean BINOCULAR_STORE_PORT?",
     ]
 

@@ -1,0 +1,36 @@
+"""The gateway: the REST API that people and programs use, as a Flask application.
+
+    app = create_app(load())
+
+One blueprint a subject; what they share is in `services.py`. It speaks S3 to the store, Kubeflow's API to the
+pipelines and TensorFlow Serving's gRPC to the model, and nothing else to anybody.
+"""
+
+from typing import cast
+
+from flask import Flask
+from flask.json.provider import DefaultJSONProvider
+
+from binocular.settings import Settings
+
+MB = 1_000_000
+# The images of a batch, and a label; a form that has more parts than this is none of ours.
+MOST_PARTS = 1100
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application; it asks nobody anything before the first request."""
+    # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
+    from gateway import data, health, journal, predictions, problems, services  # noqa: PLC0415
+
+    app = Flask("gateway", static_folder=None)
+    cast("DefaultJSONProvider", app.json).sort_keys = False  # the most probable class comes first
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.gateway_body_mb * MB, MAX_FORM_MEMORY_SIZE=MB, MAX_FORM_PARTS=MOST_PARTS
+    )
+    services.init_app(app, settings)
+    journal.init_app(app)
+    problems.init_app(app)
+    for subject in (health, predictions, data):
+        app.register_blueprint(subject.blueprint)
+    return app

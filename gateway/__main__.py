@@ -1,0 +1,40 @@
+"""`python -m gateway`: the gateway for one machine or one pod, as the settings say."""
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from binocular.errors import BinocularError
+from binocular.logs import configure
+from binocular.settings import load
+
+METRICS = "PROMETHEUS_MULTIPROC_DIR"
+
+
+def main() -> int:
+    """Serve; the exit code."""
+    try:
+        settings = load()
+        configure(settings)
+        _count_in(settings.home / "run" / "gateway-metrics")
+        from gateway.access import token  # noqa: PLC0415 - see _count_in
+        from gateway.serving import Gateway  # noqa: PLC0415
+
+        token(settings)  # made once, before several workers would
+    except BinocularError as error:
+        print(f"gateway: {error}", file=sys.stderr)
+        return error.exit_code
+    Gateway(settings).run()
+    return 0
+
+
+def _count_in(folder: Path) -> None:
+    """Let all workers count in one folder; the metrics look for it as they are imported."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, mode=0o700)
+    os.environ[METRICS] = str(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

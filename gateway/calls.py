@@ -1,0 +1,103 @@
+"""A call of the API: its view, what it takes and answers as pydantic models, and who may make it.
+
+    @blueprint.post("/v1/feedback")
+    @call("Say what an image shows", FeedbackAnswer, takes=Feedback, token=True, refuses=(404,))
+    def feedback() -> FeedbackAnswer: ...
+
+What is declared here is what the OpenAPI document says.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+from flask import Response, jsonify, request
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from binocular.errors import MediaTypeError, RequestError
+from gateway.services import services
+
+M = TypeVar("M", bound=BaseModel)
+View = Callable[..., Any]
+DECLARED = "__call__declared__"
+OK = 200
+
+
+class Message(BaseModel):
+    """What a request or an answer holds: nothing that is not declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+@dataclass(frozen=True)
+class Call:
+    """What is declared of a call."""
+
+    summary: str
+    answers: type[BaseModel]
+    takes: type[BaseModel] | None
+    forms: dict[str, dict[str, Any]]  # other content types that it takes, each with its schema
+    query: type[BaseModel] | None
+    token: bool | None  # None: as the settings say
+    status: int
+    refuses: tuple[int, ...]
+
+
+def call(
+    summary: str,
+    answers: type[BaseModel],
+    *,
+    takes: type[BaseModel] | None = None,
+    forms: dict[str, dict[str, Any]] | None = None,
+    query: type[BaseModel] | None = None,
+    token: bool | None = False,
+    status: int = OK,
+    refuses: tuple[int, ...] = (),
+) -> Callable[[View], View]:
+    """Declare a view: the token is checked before it, and what it returns is sent."""
+    declared = Call(summary, answers, takes, forms or {}, query, token, status, refuses)
+
+    def declare(view: View) -> View:
+        @wraps(view)
+        def checked(*arguments: object, **named: object) -> Response:
+            if token or (token is None and not services().settings.gateway_open_predict):
+                services().door.check(request)
+            answer = view(*arguments, **named)
+            response = jsonify(cast("BaseModel", answer).model_dump(mode="json", exclude_none=True))
+            response.status_code = status
+            return response
+
+        setattr(checked, DECLARED, declared)
+        return checked
+
+    return declare
+
+
+def json_body(model: type[M], *, optional: bool = False) -> M:
+    """The request's JSON as a model; RequestError in one line where it is something else."""
+    data = request.get_data(cache=True)
+    if optional and not data:
+        return model()
+    if request.mimetype != "application/json":
+        raise MediaTypeError(f"content type {request.mimetype or 'nothing'!r}: application/json was expected")
+    try:
+        return model.model_validate_json(data)
+    except ValidationError as error:
+        raise RequestError(_explain(error)) from None
+    except RecursionError:
+        raise RequestError("the JSON is nested too deeply") from None
+
+
+def query(model: type[M]) -> M:
+    """The parameters behind the '?'."""
+    try:
+        return model.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        raise RequestError(_explain(error)) from None
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))[:100]
+    return f"{where + ': ' if where else ''}{first['msg']}"

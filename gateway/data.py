@@ -1,0 +1,150 @@
+"""`/v1/feedback` and `/v1/images`: what people know better becomes training data.
+
+Nothing is acknowledged before it is in the store. The same image under the same label is one object however often
+it is sent, so a request whose answer got lost may simply be sent again.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from flask import Blueprint, request
+
+from binocular.contributions import KINDS, Kind, contribution_key, parse_contribution
+from binocular.errors import (
+    BinocularError,
+    InvalidKeyError,
+    InvalidLabelError,
+    RequestError,
+    SourceError,
+    TooLargeError,
+)
+from binocular.imaging import decode
+from binocular.inspection import Inspection
+from binocular.labels import alike, check_label
+from binocular.layout import Layout
+from binocular.zips import zip_members, zip_names
+from gateway import intake
+from gateway.calls import call, json_body
+from gateway.messages import Feedback, Refusal, Stored, Taken
+from gateway.predictions import BINARY
+from gateway.services import services
+
+blueprint = Blueprint("data", __name__)
+
+MOST_FILES = 1000
+MOST_IN_ZIP = 10_000
+# An image is good if it can be decoded; how large does not matter.
+PROBE = 32
+UPLOADS: Kind = "uploads"
+FEEDBACK: Kind = "feedback"
+FORM = {
+    "type": "object",
+    "required": ["files"],
+    "properties": {"label": {"type": "string"}, "files": {"type": "array", "items": BINARY}},
+}
+
+
+@blueprint.post("/v1/feedback")
+@call(
+    "Say what an image really shows",
+    Stored,
+    takes=Feedback,
+    token=True,
+    refuses=(400, 401, 404, 413, 415, 503, 507),
+)
+def feedback() -> Stored:
+    """The right label of an earlier prediction, by its id, while its image is kept."""
+    told = json_body(Feedback)
+    label = _known_spelling(told.label)
+    data = services().keeper.read(told.id)
+    sha256 = hashlib.sha256(data).hexdigest()
+    return Stored(label=label, sha256=sha256, duplicate=not _store(FEEDBACK, label, data, sha256))
+
+
+@blueprint.post("/v1/images")
+@call(
+    "Give labelled images to the next training",
+    Taken,
+    forms={"multipart/form-data": FORM, "application/zip": BINARY},
+    token=True,
+    refuses=(400, 401, 413, 415, 422, 503, 507),
+)
+def images() -> Taken:
+    """A form with `label` and `files`, or a zip of a folder for each class, as `files` or as the body."""
+    with intake.uploaded_zip("files") as archive:
+        if archive is not None:
+            if "label" in request.form:
+                raise RequestError("a zip tells the classes by its folders: leave 'label' out, or send the files")
+            return _take(_from_zip(archive))
+    files = intake.form_files("files")
+    if len(files) > MOST_FILES:
+        raise TooLargeError(f"{len(files)} files in one request; at most {MOST_FILES} are taken")
+    if len(request.form.getlist("label")) != 1:
+        raise RequestError("the form needs one 'label'")
+    label = _known_spelling(request.form["label"])
+    return _take((file.filename or "", label, file.read()) for file in files)
+
+
+def _from_zip(path: Path) -> Iterator[tuple[str, str, bytes]]:
+    limits = intake.zip_limits(MOST_IN_ZIP)
+    layout = Layout(zip_names(path, Inspection("the zip", limits)), "the zip")
+    labels: dict[str, str] = {}
+    for member in zip_members(path, Inspection("the zip", limits)):
+        if place := layout.place(member.name):
+            if place.label not in labels:
+                labels[place.label] = _known_spelling(place.label)
+            yield member.name, labels[place.label], member.read()
+
+
+def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
+    """Store what can be decoded; a file that cannot does not hinder the others."""
+    most_pixels = services().settings.gateway_megapixels * 1_000_000
+    stored: Counter[str] = Counter()
+    duplicates, refused = 0, []
+    for name, label, data in found:
+        try:
+            decode(data, PROBE, PROBE, most_pixels)
+        except BinocularError as error:
+            refused.append(Refusal(file=name, code=error.code, detail=str(error)))
+            continue
+        if _store(UPLOADS, label, data, hashlib.sha256(data).hexdigest()):
+            stored[label] += 1
+        else:
+            duplicates += 1
+    if not stored and not duplicates and not refused:
+        raise SourceError("no images came; send files, or a zip of a folder for each class")
+    return Taken(stored=stored.total(), duplicates=duplicates, labels=dict(stored), refused=refused)
+
+
+def _store(kind: Kind, label: str, data: bytes, sha256: str) -> bool:
+    """Write an image; False if it was there already."""
+    return services().store.create(contribution_key(kind, label, sha256), data, "application/octet-stream")
+
+
+def _known_spelling(text: str) -> str:
+    """The label, unless it is a class we know but for case or spelling: training would stop at such a pair."""
+    label = check_label(text)
+    production = services().versions.in_production()
+    known = set(production.classes) if production else set()
+    if label in known:
+        return label
+    for other in sorted(known | _contributed()):
+        if other != label and alike(other) == alike(label):
+            raise InvalidLabelError(
+                f"class name {label!r} is too like {other!r}, which there is; did you mean that?"
+            )
+    return label
+
+
+def _contributed() -> set[str]:
+    """The labels of everything that people sent so far."""
+    labels = set()
+    for kind in KINDS:
+        for entry in services().store.entries(f"{kind}/"):
+            try:
+                labels.add(parse_contribution(entry.key).label)
+            except InvalidKeyError:
+                continue
+    return labels

@@ -1,0 +1,129 @@
+"""What requests and answers hold."""
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from gateway.calls import Message
+
+Probability = Annotated[float, Field(ge=0, le=1.0001)]
+
+
+class Problem(Message):
+    """An error, as `application/problem+json`."""
+
+    model_config = Message.model_config | {"extra": "allow"}
+    type: str = "about:blank"
+    title: str
+    status: int
+    code: str = Field(description="Stable: what a program decides by.")
+    detail: str
+    request_id: str | None = None
+
+
+class ImageBody(Message):
+    """An image in JSON: one of both."""
+
+    url: str | None = Field(
+        None, description="Web address that the gateway fetches, where its settings allow that."
+    )
+    image: str | None = Field(None, description="The file's bytes in base64.")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.url is None) == (self.image is None):
+            raise ValueError("either 'url' or 'image' was expected")
+        return self
+
+
+class Options(Message):
+    """How predictions are answered."""
+
+    top_k: int | None = Field(None, ge=1, le=100_000, description="Only so many of the most probable classes.")
+
+
+class ModelVersion(Message):
+    """The version that answered."""
+
+    name: str
+    version: int
+
+
+class Latency(Message):
+    """Where the time went, in milliseconds."""
+
+    decode: float
+    predict: float
+    total: float
+
+
+class Prediction(Message):
+    """What an image shows."""
+
+    id: str = Field(description="Names it in a correction.")
+    label: str = Field(description="The best guess, or 'unknown' below the confidence that the settings ask for.")
+    best_guess: str
+    confidence: Probability
+    probabilities: dict[str, Probability] = Field(description="By class, the most probable first.")
+    model: ModelVersion
+    latency_ms: Latency
+    kept: bool = Field(description="Whether the image is kept for a while, so that it can be corrected.")
+
+
+class BatchItem(Message):
+    """One image of several: its prediction, or why there is none."""
+
+    file: str
+    prediction: Prediction | None = None
+    error: Problem | None = None
+
+
+class Batch(Message):
+    """Several images, in the order they came in."""
+
+    predictions: list[BatchItem]
+
+
+class Feedback(Message):
+    """What the image of an earlier prediction really shows."""
+
+    id: str = Field(max_length=100)
+    label: str = Field(max_length=1000)
+
+
+class Stored(Message):
+    """What became of a correction."""
+
+    label: str
+    sha256: str
+    duplicate: bool = Field(description="The same image was under this label already.")
+
+
+class Refusal(Message):
+    """A file that was not taken."""
+
+    file: str
+    code: str
+    detail: str
+
+
+class Taken(Message):
+    """What became of uploaded images."""
+
+    stored: int
+    duplicates: int = Field(description="Images that were under the same label already.")
+    labels: dict[str, int] = Field(description="New images by label.")
+    refused: list[Refusal]
+
+
+class Alive(Message):
+    """The process answers."""
+
+    status: str
+
+
+class Ready(Message):
+    """The model and the store answer."""
+
+    status: str
+    model: ModelVersion

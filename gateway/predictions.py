@@ -1,0 +1,114 @@
+"""`/v1/predict` and `/v1/predict/batch`."""
+
+import time
+
+from flask import Blueprint
+
+from binocular.errors import BinocularError
+from gateway import intake, metrics
+from gateway.calls import call, query
+from gateway.classifier import Classified
+from gateway.journal import note
+from gateway.messages import Batch, BatchItem, ImageBody, Latency, ModelVersion, Options, Prediction, Problem
+from gateway.problems import problem
+from gateway.services import services
+
+blueprint = Blueprint("predictions", __name__)
+
+UNKNOWN = "unknown"
+BINARY = {"type": "string", "format": "binary"}
+ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
+FILES = {"type": "object", "required": ["files"], "properties": {"files": {"type": "array", "items": BINARY}}}
+
+
+@blueprint.post("/v1/predict")
+@call(
+    "Say what an image shows",
+    Prediction,
+    takes=ImageBody,
+    forms={"multipart/form-data": ONE_FILE, "image/*": BINARY, "application/octet-stream": BINARY},
+    query=Options,
+    token=None,
+    refuses=(400, 401, 413, 415, 422, 502, 503),
+)
+def predict() -> Prediction:
+    """One image: a form's `file`, the body itself, or JSON with `url` or base64 in `image`."""
+    began = time.perf_counter()
+    options = query(Options)
+    data = intake.one_image()
+    metrics.BATCH.observe(1)
+    item = _predicted([("", data)], options, began)[0]
+    if isinstance(item, BinocularError):
+        raise item
+    note(label=item.label, version=item.model.version)
+    return item
+
+
+@blueprint.post("/v1/predict/batch")
+@call(
+    "Say what several images show",
+    Batch,
+    forms={"multipart/form-data": FILES, "application/zip": BINARY},
+    query=Options,
+    token=None,
+    refuses=(400, 401, 413, 415, 422, 502, 503),
+)
+def predict_batch() -> Batch:
+    """Many images: a form's `files`, or one zip. Each is a prediction or an error of its own, in order."""
+    began = time.perf_counter()
+    options = query(Options)
+    images = intake.several_images(services().settings.gateway_batch_images)
+    metrics.BATCH.observe(len(images))
+    note(images=len(images))
+    found = _predicted(images, options, began)
+    return Batch(
+        predictions=[
+            BatchItem(file=name, error=Problem.model_validate(problem(each)))
+            if isinstance(each, BinocularError)
+            else BatchItem(file=name, prediction=each)
+            for (name, _), each in zip(images, found, strict=True)
+        ]
+    )
+
+
+def _predicted(
+    images: list[tuple[str, bytes]], options: Options, began: float
+) -> list[Prediction | BinocularError]:
+    """Ask about images, keeping them meanwhile."""
+    here = services()
+    keeping = [here.keeper.keep(data) for _, data in images]
+    outcomes = list(here.classifier.classify([data for _, data in images]))
+    kept = here.keeper.kept([future for _, future in keeping])
+    answers: list[Prediction | BinocularError] = []
+    for (prediction, _), is_kept, outcome in zip(keeping, kept, outcomes, strict=True):
+        if isinstance(outcome, BinocularError):
+            metrics.REFUSED.labels(outcome.code).inc()
+            answers.append(outcome)
+        else:
+            answers.append(_prediction(prediction, outcome, options, began, kept=is_kept))
+    return answers
+
+
+def _prediction(name: str, found: Classified, options: Options, began: float, *, kept: bool) -> Prediction:
+    settings = services().settings
+    ranked = sorted(zip(found.classes, found.probabilities, strict=True), key=lambda pair: -pair[1])
+    best, confidence = ranked[0]
+    label = best if confidence >= settings.gateway_confidence else UNKNOWN
+    metrics.LABELS.labels(label, found.version).inc()
+    metrics.CONFIDENCE.observe(confidence)
+    return Prediction(
+        id=name,
+        label=label,
+        best_guess=best,
+        confidence=confidence,
+        probabilities=dict(ranked[: options.top_k]),
+        model=ModelVersion(name=settings.model_name, version=found.version),
+        latency_ms=Latency(
+            decode=_ms(found.decode_s), predict=_ms(found.predict_s), total=_ms(time.perf_counter() - began)
+        ),
+        kept=kept,
+    )
+
+
+def _ms(seconds: float) -> float:
+    return round(1000 * seconds, 2)

@@ -1,0 +1,87 @@
+"""What the blueprints share, made when it is first needed: after a worker was forked, and not before."""
+
+from functools import cached_property
+
+from flask import Flask, current_app
+
+from binocular.errors import AddressRefusedError
+from binocular.settings import Settings, variable
+from binocular.store import Store, connect
+from gateway.access import Door
+from gateway.classifier import Classifier
+from gateway.fetching import Fetcher
+from gateway.keeper import Keeper
+from gateway.model import Model
+from gateway.versions import Versions
+
+EXTENSION = "binocular"
+
+
+class Services:
+    """The gateway's ways to the store, the model and the pipelines."""
+
+    def __init__(self, settings: Settings) -> None:
+        # A request must end in time, so nothing behind it may take longer than our patience.
+        patience = settings.gateway_patience_s
+        self.settings = settings.model_copy(
+            update={
+                "store_timeout_s": min(settings.store_timeout_s, patience),
+                "store_deadline_s": min(settings.store_deadline_s, patience),
+                "kfp_timeout_s": min(settings.kfp_timeout_s, patience),
+            }
+        )
+
+    @cached_property
+    def store(self) -> Store:
+        """The object store."""
+        return connect(self.settings)
+
+    @cached_property
+    def model(self) -> Model:
+        """The model server."""
+        settings = self.settings
+        return Model(settings.model_address, settings.model_name, settings.gateway_deadline_s)
+
+    @cached_property
+    def versions(self) -> Versions:
+        """What is known of each version."""
+        return Versions(self.store, self.settings.model_name)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """What turns images into predictions."""
+        return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
+
+    @cached_property
+    def keeper(self) -> Keeper:
+        """The images of predictions."""
+        return Keeper(self.store, self.settings.gateway_keep_hours, self.settings.gateway_keep_mb * 1_000_000)
+
+    @cached_property
+    def fetcher(self) -> Fetcher:
+        """The way to images on the web."""
+        return Fetcher(self.settings.gateway_fetch_s, self.settings.gateway_body_mb * 1_000_000)
+
+    def fetch(self, url: str) -> bytes:
+        """The image behind an address, where that is allowed."""
+        if not self.settings.gateway_fetch_urls:
+            raise AddressRefusedError(
+                f"no image is fetched from the web here: send its bytes, or set {variable('gateway_fetch_urls')}"
+            )
+        return self.fetcher.fetch(url)
+
+    @cached_property
+    def door(self) -> Door:
+        """Who may change something."""
+        return Door(self.settings)
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Give an application its services."""
+    app.extensions[EXTENSION] = Services(settings)
+
+
+def services() -> Services:
+    """The services of the application at work."""
+    found: Services = current_app.extensions[EXTENSION]
+    return found

@@ -1,0 +1,70 @@
+"""The gateway under gunicorn: worker processes with threads.
+
+Threads, since decoding an image and waiting for the model both leave Python's lock to others; processes, for the
+rest.
+
+TERM lets requests in flight end; HUP does so too, worker by worker, while new ones already serve.
+"""
+
+import os
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.glogging import Logger
+from prometheus_client import multiprocess
+
+from binocular.logs import configure
+from binocular.settings import Settings, load
+from gateway import create_app
+
+GRACE_S = 25
+# A worker that hangs for longer than any request may take is replaced.
+HANGS_S = 120
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for heartbeats, which must not wait for a disk
+
+
+class Gateway(BaseApplication):  # type: ignore[misc]
+    """Gunicorn, configured by our settings and by nothing else."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        super().__init__()
+
+    def load_config(self) -> None:
+        """Our settings in gunicorn's words."""
+        ours = self._settings
+        chosen = {
+            "bind": f"{ours.gateway_host}:{ours.gateway_port}",
+            "workers": ours.gateway_workers,
+            "threads": ours.gateway_threads,
+            "worker_class": "gthread",
+            "timeout": HANGS_S,
+            "graceful_timeout": GRACE_S,
+            "control_socket_disable": True,
+            "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
+            "logger_class": Log,
+            "child_exit": _forget,
+        }
+        for name, value in chosen.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Any:  # noqa: ANN401 - a WSGI application
+        """The application, made in each worker."""
+        settings = load()
+        configure(settings)
+        return create_app(settings)
+
+
+def _forget(_server: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's
+    """Close the books of a worker that has ended."""
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
+
+
+class Log(Logger):  # type: ignore[misc]
+    """Gunicorn's events go where ours go; its access log is off, since ours is structured."""
+
+    def setup(self, cfg: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Leave everything to the root of Python's logging."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        self.error_log.propagate = True

@@ -1,0 +1,39 @@
+"""The facts about versions of the model, from their bundles. A version never changes, so each is read once."""
+
+from binocular import registry
+from binocular.bundle import Bundle
+from binocular.errors import ModelAnswerError, NotFoundError
+from binocular.store import Store
+
+# A process that sees more versions than this starts over.
+MOST = 100
+
+
+class Versions:
+    """The facts about each version of one model."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = name
+        self._known: dict[int, Bundle] = {}
+
+    def of(self, version: int) -> Bundle:
+        """The facts about a version that answered; ModelAnswerError where it is none of the store's."""
+        try:
+            return self.published(version)
+        except NotFoundError as error:
+            raise ModelAnswerError(f"the model server answers with a version that is not ours: {error}") from None
+
+    def published(self, version: int) -> Bundle:
+        """The facts about a version; NotFoundError where there is none."""
+        if version not in self._known:
+            found = registry.facts(self._store, self._name, version)
+            if len(self._known) >= MOST:
+                self._known.clear()
+            self._known[version] = found
+        return self._known[version]
+
+    def in_production(self) -> Bundle | None:
+        """The facts about the version that the registry lets into production."""
+        present = registry.production(self._store, self._name)
+        return self.published(present.version) if present else None

@@ -1,0 +1,122 @@
+"""The gateway as a process under gunicorn: starting, ending, reloading, counting, and what it costs."""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from binocular.store import Store, connect
+from tests.gateway_server import NAME, TOKEN, GatewayServer, picture, publish_facts, settings_for
+from tests.modelfolders import SIDE, make_classifier, publish
+from tests.modelserver import ModelServer
+from tests.servers import wait_until
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
+    """A model server."""
+    folder = tmp_path_factory.mktemp("model")
+    publish(make_classifier(folder / "made", 0), folder / NAME, 1)
+    with ModelServer(folder, f"--model_name={NAME}", f"--model_base_path={folder / NAME}") as server:
+        yield server
+
+
+@pytest.fixture
+def server(model: ModelServer, embedded_store: Store, tmp_path: Path) -> Iterator[GatewayServer]:
+    """A gateway of two workers in front of it."""
+    changes = {"model_address": f"127.0.0.1:{model.port}", "gateway_workers": 2, "log_format": "json"}
+    settings = settings_for(tmp_path / "home", embedded_store, **changes)
+    publish_facts(connect(settings), tmp_path / "facts", ("a", "b", "c"), SIDE, "run-1")
+    with GatewayServer(tmp_path, settings) as server:
+        yield server
+
+
+def workers(server: GatewayServer) -> list[psutil.Process]:
+    assert server.process is not None
+    return psutil.Process(server.process.pid).children()
+
+
+def test_two_workers_count_together_and_log_one_line_a_request(server: GatewayServer) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda n: server.predict(picture(n)), range(40)))
+    assert {answer.status_code for answer in answers} == {200}
+    text = requests.get(f"{server.url}/metrics", timeout=30).text
+    assert 'binocular_requests_total{method="POST",route="/v1/predict",status="200"} 40.0' in text
+    assert 'binocular_predictions_total{label="a",version="1"} 40.0' in text
+    assert 'binocular_phase_seconds_count{phase="decode"} 40.0' in text
+    log = server.log.read_text()
+    assert log.count('"path": "/v1/predict"') == 40
+    assert answers[0].headers["X-Request-Id"] in log
+    assert TOKEN not in log
+
+
+def test_a_worker_without_tensorflow_is_small(server: GatewayServer) -> None:
+    assert server.predict(picture()).status_code == 200
+    for worker in workers(server):
+        libraries = {Path(each.path).name for each in worker.memory_maps()}
+        assert not [name for name in libraries if "tensorflow" in name]
+        assert worker.memory_info().rss < 120e6
+
+
+def test_requests_in_flight_are_answered_when_it_is_ended(server: GatewayServer) -> None:
+    large = picture(1, "PNG", (1200, 900))
+    with ThreadPoolExecutor(50) as pool:
+        begun = threading.Barrier(51)
+
+        def ask() -> int | str:
+            begun.wait(60)
+            try:
+                return int(server.predict(large).status_code)
+            except requests.ConnectionError as error:
+                return "refused" if "refused" in str(error) else f"broken off: {error}"
+
+        asking = [pool.submit(ask) for _ in range(50)]
+        begun.wait(60)
+        wait_until(lambda: sum(each.done() for each in asking) > 3)
+        server.stop(signal.SIGTERM)
+        answers = [each.result() for each in asking]
+    # Whom nobody listens to any more is told so at once.
+    assert set(answers) <= {200, "refused"}
+    assert answers.count(200) > 3
+
+
+def test_reloading_under_load_fails_nobody(server: GatewayServer) -> None:
+    before = {worker.pid for worker in workers(server)}
+    stop = threading.Event()
+
+    def ask_on() -> list[int]:
+        found = []
+        while not stop.is_set():
+            found.append(server.predict(picture()).status_code)
+        return found
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(ask_on) for _ in range(4)]
+        try:
+            assert server.process is not None
+            server.process.send_signal(signal.SIGHUP)
+            wait_until(lambda: len(workers(server)) == 2 and not before & {each.pid for each in workers(server)})
+        finally:
+            stop.set()
+        answers = [status for each in asking for status in each.result()]
+    assert set(answers) == {200}
+
+
+def test_a_worker_that_is_killed_is_replaced(server: GatewayServer) -> None:
+    victim = workers(server)[0]
+    victim.kill()
+    wait_until(lambda: victim.pid not in {each.pid for each in workers(server)} and len(workers(server)) == 2)
+    wait_until(lambda: server.predict(picture()).status_code == 200)
+
+
+def test_it_starts_in_little_time(server: GatewayServer) -> None:
+    server.stop()
+    began = time.monotonic()
+    server.start()
+    assert time.monotonic() - began < 20
