@@ -13,7 +13,7 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 from flask import Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from binocular.errors import MediaTypeError, RequestError
 from gateway.services import services
@@ -22,12 +22,6 @@ M = TypeVar("M", bound=BaseModel)
 View = Callable[..., Any]
 DECLARED = "__call__declared__"
 OK = 200
-
-
-class Message(BaseModel):
-    """What a request or an answer holds: nothing that is not declared."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 @dataclass(frozen=True)

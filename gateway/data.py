@@ -89,12 +89,12 @@ def images() -> Taken:
 
 def _from_zip(path: Path) -> Iterator[tuple[str, str, bytes]]:
     limits = intake.zip_limits(MOST_IN_ZIP)
-    layout = Layout(zip_names(path, Inspection("the zip", limits)), "the zip")
-    labels: dict[str, str] = {}
+    names = list(zip_names(path, Inspection("the zip", limits)))
+    layout = Layout(names, "the zip")
+    # Every class is in order before the first image is stored.
+    labels = {label: _known_spelling(label) for label in {each.label for each in map(layout.place, names) if each}}
     for member in zip_members(path, Inspection("the zip", limits)):
         if place := layout.place(member.name):
-            if place.label not in labels:
-                labels[place.label] = _known_spelling(place.label)
             yield member.name, labels[place.label], member.read()
 
 
@@ -126,8 +126,8 @@ def _store(kind: Kind, label: str, data: bytes, sha256: str) -> bool:
 def _known_spelling(text: str) -> str:
     """The label, unless it is a class we know but for case or spelling: training would stop at such a pair."""
     label = check_label(text)
-    production = services().versions.in_production()
-    known = set(production.classes) if production else set()
+    production = services().versions.current()
+    known = set(production[1].classes) if production else set()
     if label in known:
         return label
     for other in sorted(known | _contributed()):

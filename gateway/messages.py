@@ -1,12 +1,18 @@
 """What requests and answers hold."""
 
-from typing import Annotated, Self
+from datetime import datetime
+from typing import Annotated, Any, Self
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from gateway.calls import Message
-
+# A sum of float32 may be a hair above 1.
 Probability = Annotated[float, Field(ge=0, le=1.0001)]
+
+
+class Message(BaseModel):
+    """What a request or an answer holds: nothing that is not declared."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Problem(Message):
@@ -114,6 +120,159 @@ class Taken(Message):
     duplicates: int = Field(description="Images that were under the same label already.")
     labels: dict[str, int] = Field(description="New images by label.")
     refused: list[Refusal]
+
+
+class Retrain(Message):
+    """What a training is told."""
+
+    parameters: dict[str, Any] = Field(
+        {},
+        description="Parameters of the pipeline that are not at their defaults; 'name' is the gateway's own.",
+    )
+
+
+class Started(Message):
+    """A run of the pipeline."""
+
+    run_id: str
+    state: str
+    url: str = Field(description="Where the run is followed.")
+
+
+class RunSummary(Message):
+    """A run, as a list shows it."""
+
+    id: str
+    name: str
+    state: str
+    created_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+class RunList(Message):
+    """Runs, the newest first."""
+
+    runs: list[RunSummary]
+
+
+class RunStep(Message):
+    """A step of a run."""
+
+    name: str
+    state: str
+    seconds: float | None = None
+    cached: bool
+    error: str | None = None
+
+
+class Reason(Message):
+    """One rule of the gate and how it came out."""
+
+    rule: str
+    passed: bool
+    noted: bool
+    text: str
+
+
+class Decision(Message):
+    """What was decided about the run's candidate."""
+
+    decision: str
+    summary: str
+    version: int | None = Field(None, description="Under which version it was let in.")
+    reasons: list[Reason]
+    candidate_metrics: dict[str, float]
+    champion_metrics: dict[str, float]
+    artifacts: dict[str, str] = Field(description="The pages and files that the verdict rests on.")
+
+
+class RunDetail(RunSummary):
+    """A run with its steps and, once there is one, the verdict."""
+
+    error: str | None = None
+    steps: list[RunStep]
+    verdict: Decision | None = None
+
+
+class Listing(Message):
+    """How much is listed."""
+
+    limit: int = Field(20, ge=1, le=100)
+
+
+class Version(Message):
+    """A published version of the model."""
+
+    version: int
+    created: str
+    run: str
+    architecture: str
+    classes: tuple[str, ...]
+    metrics: dict[str, float]
+    champion: int | None = Field(None, description="The version it was let in over.")
+    production: bool
+    available: bool = Field(description="Whether the model server answers with it.")
+
+
+class Models(Message):
+    """The versions of the model, the newest first."""
+
+    name: str
+    production: int | None = None
+    versions: list[Version]
+
+
+class Promote(Message):
+    """Why production moves."""
+
+    why: str = Field("by hand", max_length=1000)
+    over: int | None = Field(
+        None, description="The version in production as the caller knows it; then it is checked."
+    )
+
+
+class Promoted(Message):
+    """Where production points now."""
+
+    name: str
+    version: int
+    before: int | None = None
+
+
+class RequestCount(Message):
+    """Requests by what they asked and how they ended."""
+
+    route: str
+    status: str
+    count: int
+
+
+class LatencyQuantiles(Message):
+    """Seconds below which these shares of predictions were answered."""
+
+    p50: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+
+
+class Waiting(Message):
+    """Labelled images that came since the model in production was made."""
+
+    uploads: int
+    feedback: int
+
+
+class Status(Message):
+    """How the gateway and what is behind it are."""
+
+    uptime_s: float = Field(description="Of the process that answered.")
+    model: str
+    production: int | None = None
+    available: list[int] = Field(description="Versions that the model server answers with.")
+    requests: list[RequestCount]
+    predict_s: LatencyQuantiles
+    labels: dict[str, float] = Field(description="The share of each label among the predictions.")
+    waiting: Waiting
 
 
 class Alive(Message):

@@ -1,6 +1,8 @@
 """What the blueprints share, made when it is first needed: after a worker was forked, and not before."""
 
+import time
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from flask import Flask, current_app
 
@@ -12,7 +14,11 @@ from gateway.classifier import Classifier
 from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
 from gateway.model import Model
+from gateway.retraining import Retraining
 from gateway.versions import Versions
+
+if TYPE_CHECKING:
+    from binocular.runs import Runs
 
 EXTENSION = "binocular"
 
@@ -21,6 +27,7 @@ class Services:
     """The gateway's ways to the store, the model and the pipelines."""
 
     def __init__(self, settings: Settings) -> None:
+        self.started = time.monotonic()
         # A request must end in time, so nothing behind it may take longer than our patience.
         patience = settings.gateway_patience_s
         self.settings = settings.model_copy(
@@ -69,6 +76,18 @@ class Services:
                 f"no image is fetched from the web here: send its bytes, or set {variable('gateway_fetch_urls')}"
             )
         return self.fetcher.fetch(url)
+
+    @cached_property
+    def runs(self) -> "Runs":
+        """The pipelines; imported late, since kfp's client costs a second and most workers never need it."""
+        from binocular.runs import Runs  # noqa: PLC0415
+
+        return Runs(self.settings)
+
+    @cached_property
+    def retraining(self) -> Retraining:
+        """The one training that may go at a time."""
+        return Retraining(self.store, lambda: self.runs, self.settings)
 
     @cached_property
     def door(self) -> Door:

@@ -33,7 +33,7 @@ class Versions:
             self._known[version] = found
         return self._known[version]
 
-    def in_production(self) -> Bundle | None:
-        """The facts about the version that the registry lets into production."""
+    def current(self) -> tuple[int, Bundle] | None:
+        """The version that the registry has in production, with the facts about it."""
         present = registry.production(self._store, self._name)
-        return self.published(present.version) if present else None
+        return (present.version, self.published(present.version)) if present else None

@@ -1,0 +1,65 @@
+"""`/v1/status`: how the gateway and what is behind it are, for a person."""
+
+import time
+from collections import Counter
+from datetime import datetime
+
+from flask import Blueprint
+
+from binocular.bundle import Bundle
+from binocular.contributions import KINDS
+from gateway import metrics
+from gateway.calls import call
+from gateway.messages import LatencyQuantiles, RequestCount, Status, Waiting
+from gateway.models import available
+from gateway.services import services
+
+blueprint = Blueprint("status", __name__)
+
+PREDICT = "/v1/predict"
+
+
+@blueprint.get("/v1/status")
+@call("How everything is", Status, refuses=(503,))
+def status() -> Status:
+    """Counts and times are of all workers since the gateway started."""
+    here = services()
+    production = here.versions.current()
+    p50, p95, p99 = metrics.quantiles(PREDICT, (0.5, 0.95, 0.99))
+    return Status(
+        uptime_s=round(time.monotonic() - here.started, 1),
+        model=here.settings.model_name,
+        production=production[0] if production else None,
+        available=available(),
+        requests=_requests(),
+        predict_s=LatencyQuantiles(p50=p50, p95=p95, p99=p99),
+        labels=_shares(),
+        waiting=_waiting(production[1] if production else None),
+    )
+
+
+def _requests() -> list[RequestCount]:
+    counts: Counter[tuple[str, str]] = Counter()
+    for labels, value in metrics.samples("binocular_requests_total"):
+        counts[labels["route"], labels["status"]] += int(value)
+    return [RequestCount(route=route, status=code, count=count) for (route, code), count in sorted(counts.items())]
+
+
+def _shares() -> dict[str, float]:
+    counts: Counter[str] = Counter()
+    for labels, value in metrics.samples("binocular_predictions_total"):
+        counts[labels["label"]] += int(value)
+    return {label: round(count / counts.total(), 4) for label, count in counts.most_common()}
+
+
+def _waiting(production: Bundle | None) -> Waiting:
+    """What the model in production cannot have learnt from yet."""
+    since = datetime.fromisoformat(production.created) if production else None
+    counts = {
+        kind: sum(
+            since is None or (entry.modified is not None and entry.modified > since)
+            for entry in services().store.entries(f"{kind}/")
+        )
+        for kind in KINDS
+    }
+    return Waiting(**counts)

@@ -1,0 +1,255 @@
+"""Corrections and labelled images through the gateway, as they arrive in a real store."""
+
+import hashlib
+import io
+import time
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from binocular import registry
+from binocular.contributions import contribution_key, parse_contribution
+from binocular.settings import Settings
+from binocular.store import Store, connect
+from components.ingest.contributed import contributions
+from gateway import create_app
+from gateway.keeper import Keeper, key_of
+from tests.gateway_server import BEARER, NAME, picture, publish_facts, settings_for
+from tests.servers import free_port
+
+
+@pytest.fixture
+def settings(embedded_store: Store, tmp_path: Path) -> Settings:
+    """An empty bucket."""
+    return settings_for(tmp_path / "home", embedded_store)
+
+
+@pytest.fixture
+def store(settings: Settings) -> Store:
+    """The store behind the gateway."""
+    return connect(settings)
+
+
+@pytest.fixture
+def client(settings: Settings) -> Any:
+    """A gateway on it."""
+    return create_app(settings).test_client()
+
+
+def keep(client: Any, data: bytes) -> str:
+    """Keep an image as a prediction does; its id."""
+    keeper: Keeper = client.application.extensions["binocular"].keeper
+    prediction, written = keeper.keep(data)
+    assert keeper.kept([written]) == [True]
+    return prediction
+
+
+def correct(client: Any, prediction: str, label: str) -> Any:
+    return client.post("/v1/feedback", json={"id": prediction, "label": label}, headers=BEARER)
+
+
+def upload(client: Any, label: str | None, *datas: bytes) -> Any:
+    form = {"files": [(io.BytesIO(data), f"{n}.png") for n, data in enumerate(datas)]}
+    return client.post("/v1/images", data=form | ({} if label is None else {"label": label}), headers=BEARER)
+
+
+def zipped(**members: bytes) -> bytes:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    return out.getvalue()
+
+
+def send_zip(client: Any, data: bytes) -> Any:
+    return client.post("/v1/images", data=data, content_type="application/zip", headers=BEARER)
+
+
+def keys(store: Store, prefix: str) -> list[str]:
+    return [entry.key for entry in store.entries(prefix)]
+
+
+def test_a_correction_becomes_training_data(client: Any, store: Store) -> None:
+    data = picture()
+    prediction = keep(client, data)
+    answer = correct(client, prediction, "Glas é")
+    sha256 = hashlib.sha256(data).hexdigest()
+    assert answer.json == {"label": "Glas é", "sha256": sha256, "duplicate": False}
+    assert store.read(contribution_key("feedback", "Glas é", sha256)).data == data
+    [found] = contributions(store)
+    assert (found.label, found.corrected, found.read()) == ("Glas é", True, data)
+    assert correct(client, prediction, "Glas é").json["duplicate"] is True
+
+
+@pytest.mark.parametrize("prediction", ["", "x", "0" * 38, "../uploads/a", "f" * 38, "ü" * 38, "a" * 99])
+def test_a_correction_of_nothing_is_refused(client: Any, prediction: str) -> None:
+    answer = correct(client, prediction, "glass")
+    assert (answer.status_code, answer.json["code"]) == (404, "not_found")
+
+
+@pytest.mark.parametrize("label", ["", " ", "a/b", "a\\b", "..", "a\nb", "a\x00b", "x" * 101, " a", "\u2028"])
+def test_a_label_that_could_be_no_class_is_refused(client: Any, store: Store, label: str) -> None:
+    prediction = keep(client, picture())
+    for answer in (correct(client, prediction, label), upload(client, label, picture())):
+        assert answer.status_code == 400, answer.text
+        assert answer.json["code"] == "invalid_label"
+    assert not keys(store, "feedback/") + keys(store, "uploads/")
+
+
+@pytest.mark.parametrize("body", [{}, {"id": "a"}, {"id": 7, "label": "a"}, {"id": "a", "label": "b", "c": 1}, []])
+def test_a_correction_that_says_too_little_or_too_much_is_refused(client: Any, body: Any) -> None:
+    answer = client.post("/v1/feedback", json=body, headers=BEARER)
+    assert (answer.status_code, answer.json["code"]) == (400, "request")
+
+
+def test_images_are_in_the_store_when_they_are_acknowledged(client: Any, store: Store) -> None:
+    first, second = picture(1), picture(2)
+    answer = upload(client, "glass", first, b"no image", second, first)
+    assert answer.status_code == 200
+    assert answer.json["stored"] == 2
+    assert answer.json["labels"] == {"glass": 2}
+    assert answer.json["duplicates"] == 1
+    assert [(each["file"], each["code"]) for each in answer.json["refused"]] == [("1.png", "image")]
+    assert {parse_contribution(key).sha256 for key in keys(store, "uploads/")} == {
+        hashlib.sha256(data).hexdigest() for data in (first, second)
+    }
+    again = upload(client, "glass", first, second).json
+    assert (again["stored"], again["duplicates"]) == (0, 2)
+
+
+def test_a_zip_of_class_folders_is_taken(client: Any, store: Store) -> None:
+    data = zipped(
+        **{
+            "photos/glass/a.png": picture(1),
+            "photos/glass/b.png": b"none",
+            "photos/metal/c.png": picture(2),
+            "photos/notes.txt": b"-",
+        }
+    )
+    answer = send_zip(client, data)
+    assert answer.status_code == 200, answer.text
+    assert answer.json["labels"] == {"glass": 1, "metal": 1}
+    assert [each["file"] for each in answer.json["refused"]] == ["photos/glass/b.png"]
+    by_form = client.post("/v1/images", data={"files": (io.BytesIO(data), "x.zip")}, headers=BEARER).json
+    assert by_form["duplicates"] == 2
+    assert len(keys(store, "uploads/")) == 2
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (zipped(**{"../glass/a.png": picture()}), "archive_refused"),
+        (zipped(**{"/glass/a.png": picture()}), "archive_refused"),
+        (zipped(**{"glass/../../a.png": picture()}), "archive_refused"),
+        (zipped(**{"a.png": picture()}), "source"),
+        (zipped(**{"glass/a.png": picture(), "Glass/b.png": picture(1)}), "source"),
+        (zipped(**{"gl\nass/a.png": picture()}), "archive_refused"),
+        (zipped(), "source"),
+        (zipped(**{"glass/a.png": picture()})[:-10], "archive_refused"),
+        (b"PK\x03\x04", "archive_refused"),
+        (b"Rar!", "archive_refused"),
+        (b"", "archive_refused"),
+    ],
+)
+def test_a_zip_that_means_harm_or_nothing_stores_nothing(
+    client: Any, store: Store, data: bytes, code: str
+) -> None:
+    answer = send_zip(client, data)
+    assert (answer.status_code, answer.json["code"]) == (400, code), answer.text
+    assert not keys(store, "uploads/")
+
+
+def test_a_bomb_in_a_zip_is_refused(client: Any, store: Store) -> None:
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("glass/a.png", bytes(15_000_000))
+    answer = send_zip(client, out.getvalue())
+    assert (answer.status_code, answer.json["code"]) == (400, "archive_refused")
+    assert not keys(store, "uploads/")
+
+
+def test_a_class_that_differs_from_a_known_one_by_case_alone_is_refused(
+    client: Any, store: Store, tmp_path: Path
+) -> None:
+    publish_facts(store, tmp_path / "facts", ("glass", "metal"), 8, "run-1")
+    registry.promote(store, NAME, 1, by="test", why="first", over=None)
+    for answer in (
+        upload(client, "Glass", picture()),
+        correct(client, keep(client, picture()), "GLASS"),
+        send_zip(client, zipped(**{"gLass/a.png": picture()})),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (400, "invalid_label")
+        assert "did you mean" in answer.json["detail"]
+    assert upload(client, "Wool", picture()).status_code == 200
+    assert upload(client, "wool", picture()).json["code"] == "invalid_label"
+    assert upload(client, "glass", picture()).status_code == 200
+
+
+def test_forms_that_say_too_little_or_too_much_are_refused(client: Any) -> None:
+    png = picture()
+    kind = "multipart/form-data"
+    nothing = client.post("/v1/images", data={"label": "glass"}, content_type=kind, headers=BEARER)
+    unlabelled = upload(client, None, png)
+    labelled_zip = client.post(
+        "/v1/images",
+        data={"label": "glass", "files": (io.BytesIO(zipped(**{"a/b.png": png})), "z.zip")},
+        headers=BEARER,
+    )
+    for answer in (nothing, unlabelled, labelled_zip):
+        assert (answer.status_code, answer.json["code"]) == (400, "request"), answer.text
+    other = client.post("/v1/images", data=png, content_type="image/png", headers=BEARER)
+    assert (other.status_code, other.json["code"]) == (415, "media_type")
+
+
+def test_writing_needs_the_token(client: Any, store: Store) -> None:
+    for answer in (
+        client.post("/v1/feedback", json={"id": "a", "label": "b"}),
+        client.post("/v1/images", data={"label": "a", "files": (io.BytesIO(picture()), "a")}),
+    ):
+        assert (answer.status_code, answer.json["code"]) == (401, "unauthorized")
+    assert not keys(store, "uploads/")
+
+
+def test_many_who_send_the_same_image_at_once_store_it_once(settings: Settings, store: Store) -> None:
+    clients = [create_app(settings).test_client() for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(lambda each: upload(each, "glass", picture()).json, clients * 2))
+    assert sum(each["stored"] for each in answers) == 1
+    assert sum(each["duplicates"] for each in answers) == 7
+    assert len(keys(store, "uploads/")) == 1
+
+
+def test_nothing_is_acknowledged_while_the_store_is_gone(settings: Settings, client: Any) -> None:
+    prediction = keep(client, picture())
+    changes = {"store_url": f"http://127.0.0.1:{free_port()}", "gateway_patience_s": 1}
+    gone = create_app(settings.model_copy(update=changes)).test_client()
+    for answer in (upload(gone, "glass", picture()), correct(gone, prediction, "glass")):
+        assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert "127.0.0.1" not in answer.text
+
+
+def test_what_is_kept_for_corrections_goes_when_its_time_is_over_or_there_is_too_much(
+    client: Any, store: Store
+) -> None:
+    hour = int(time.time() // 3600)
+    ids = [f"{hour - age:06x}{age:032x}" for age in range(10)]
+    for each in ids:
+        store.put(key_of(each), b"x" * 1000)
+    assert Keeper(store, hours=7, most_bytes=10**6).sweep() == 2
+    assert keys(store, "predictions/") == [key_of(each) for each in reversed(ids[:8])]
+    assert Keeper(store, hours=7, most_bytes=3000).sweep() == 5
+    assert keys(store, "predictions/") == [key_of(each) for each in reversed(ids[:3])]
+    gone = correct(client, ids[9], "glass")
+    assert gone.status_code == 404
+    assert "its time is over" in gone.json["detail"]
+
+
+def test_where_nothing_is_kept_nothing_is_written(store: Store) -> None:
+    keeper = Keeper(store, hours=0, most_bytes=1)
+    _, written = keeper.keep(picture())
+    assert keeper.kept([written]) == [False]
+    assert not keys(store, "predictions/")
