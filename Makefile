@@ -92,6 +92,7 @@ compile: .venv/local ## Compile the pipeline to pipeline/pipeline.yaml
 .PHONY: docs
 docs: .venv/local ## Write the generated pages of docs/
 	@$(BIN)/binocular settings --markdown > docs/settings.md
+	@$(BIN)/python -m gateway.openapi > docs/openapi.json
 
 # dev holds every other set, so their versions are taken from it: an image runs what was tested.
 LOCK = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links

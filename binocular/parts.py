@@ -71,6 +71,24 @@ def _pipelines(settings: Settings) -> Part:
     )
 
 
+def gateway(settings: Settings) -> Part:
+    """The REST API; ready once it answers, also before there is a model: it takes images and starts trainings."""
+    folder = settings.home / "gateway"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104
+    url = f"http://{host}:{settings.gateway_port}"
+    return Part(
+        name="gateway",
+        command=[sys.executable, "-m", "gateway"],  # started by name: this library imports no part
+        folder=folder,
+        ports=[settings.gateway_port],
+        port_setting=variable("gateway_port"),
+        url=url,
+        ready=lambda: _answers(f"{url}/healthz"),
+        environment=as_environment(settings),
+    )
+
+
 def pipelines_url(settings: Settings) -> str:
     """The pipelines API: the one that is named, or the embedded one."""
     return settings.kfp_url or f"http://127.0.0.1:{settings.kfp_port}"

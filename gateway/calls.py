@@ -7,7 +7,7 @@
 What is declared here is what the OpenAPI document says.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -36,6 +36,8 @@ class Call:
     token: bool | None  # None: as the settings say
     status: int
     refuses: tuple[int, ...]
+    headers: Mapping[str, str]  # each with its meaning
+    body_required: bool
 
 
 def call(
@@ -48,9 +50,13 @@ def call(
     token: bool | None = False,
     status: int = OK,
     refuses: tuple[int, ...] = (),
+    headers: Mapping[str, str] | None = None,
+    body_required: bool = True,
 ) -> Callable[[View], View]:
     """Declare a view: the token is checked before it, and what it returns is sent."""
-    declared = Call(summary, answers, takes, forms or {}, query, token, status, refuses)
+    declared = Call(
+        summary, answers, takes, forms or {}, query, token, status, refuses, headers or {}, body_required
+    )
 
     def declare(view: View) -> View:
         @wraps(view)

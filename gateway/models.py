@@ -36,6 +36,7 @@ def list_models() -> Models:
     "Put a version into production",
     Promoted,
     takes=Promote,
+    body_required=False,
     token=True,
     refuses=(400, 401, 404, 409, 413, 415, 503),
 )

@@ -29,6 +29,8 @@ PENDING = "PENDING"
     token=True,
     status=ACCEPTED,
     refuses=(400, 401, 404, 409, 413, 415, 502, 503, 507),
+    headers={KEY: "Made anew for each training that is wanted, and sent again with a request that is sent again."},
+    body_required=False,
 )
 def retrain() -> Started:
     """One goes at a time: a second is refused with the first one's `run_id`. A request that is sent again with the

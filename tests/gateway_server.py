@@ -110,7 +110,7 @@ class GatewayServer:
     def _answers(self) -> bool:
         assert self.process is None or self.process.poll() is None, self.log.read_text()
         try:
-            return requests.get(f"{self.url}/healthz", timeout=10).status_code == 200
+            return bool(requests.get(f"{self.url}/healthz", timeout=10).ok)
         except requests.ConnectionError:
             return False
 

@@ -360,3 +360,18 @@ def ledger(folder: str) -> None:
         for name in ("left", "right")
     ]
     alone(folder=folder, name="last").set_caching_options(False).after(*middle)
+
+
+@component
+def waits_for(name: str, until: str) -> str:
+    import pathlib
+    import time
+
+    while until and not pathlib.Path(until).exists():
+        time.sleep(0.05)
+    return name
+
+
+@dsl.pipeline(name="tiny")
+def tiny(name: str = "nobody", until: str = "", count: int = 1) -> None:
+    waits_for(name=name, until=until)

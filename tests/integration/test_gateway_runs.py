@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kfp import dsl
 
 from binocular import registry
 from binocular.contributions import contribution_key
@@ -20,23 +19,8 @@ from gateway.retraining import LEASE_S, Lease
 from tests.gateway_server import BEARER, NAME, publish_facts, settings_for
 from tests.integration.test_registry import VERDICT
 from tests.pipelines_server import PipelinesServer
-from tests.sample_pipelines import compiled
+from tests.sample_pipelines import compiled, tiny
 from tests.servers import free_port, wait_until
-
-
-@dsl.component(base_image="python:3.11")
-def patient(name: str, until: str) -> str:
-    import pathlib  # noqa: PLC0415 - a component stands alone
-    import time  # noqa: PLC0415
-
-    while until and not pathlib.Path(until).exists():
-        time.sleep(0.05)
-    return name
-
-
-@dsl.pipeline(name="tiny")
-def tiny(name: str = "nobody", until: str = "", count: int = 1) -> None:  # noqa: ARG001
-    patient(name=name, until=until)
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +72,7 @@ def test_a_training_is_started_followed_and_found_in_the_list(client: Any) -> No
     assert answer.json["url"] == f"/v1/runs/{run_id}"
     run = ended(client, run_id)
     assert run["state"] == "SUCCEEDED"
-    assert [(step["name"], step["state"]) for step in run["steps"]] == [("patient", "SUCCEEDED")]
+    assert [(step["name"], step["state"]) for step in run["steps"]] == [("waits-for", "SUCCEEDED")]
     assert run["steps"][0]["seconds"] >= 0
     assert run["created_at"] <= run["finished_at"]
     assert "verdict" not in run
@@ -187,7 +171,7 @@ def test_a_run_that_is_not_there_is_not_found(client: Any, run_id: str) -> None:
 
 def test_without_the_pipelines_api_nothing_is_half_started(settings: Settings) -> None:
     gone = settings.model_copy(update={"kfp_url": f"http://127.0.0.1:{free_port()}"})
-    client = create_app(gone).test_client()
+    client: Any = create_app(gone).test_client()
     for answer in (start(client, "monday"), client.get("/v1/runs"), client.get("/v1/runs/some-id")):
         assert (answer.status_code, answer.json["code"]) == (503, "pipelines_unavailable")
         assert int(answer.headers["Retry-After"]) > 0

@@ -1,0 +1,69 @@
+"""The document of the API is the one that the code makes, says what is so, and shows itself without the web."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from binocular.settings import Settings
+from gateway import create_app, openapi
+from gateway.calls import DECLARED
+
+GOLDEN = Path(__file__).parents[3] / "docs" / "openapi.json"
+# For Prometheus, and the document and its page themselves.
+UNDECLARED = {"/metrics", "/openapi.json", "/docs"}
+
+
+@pytest.fixture
+def client(tmp_path: Path) -> Any:
+    """A gateway with nothing behind it."""
+    return create_app(Settings(home=tmp_path)).test_client()
+
+
+def test_the_kept_document_is_the_one_the_code_makes(client: Any) -> None:
+    assert GOLDEN.read_text() == openapi.text(client.application), "run `make docs`"
+
+
+def test_it_is_served_as_it_is_kept(client: Any) -> None:
+    answer = client.get("/openapi.json")
+    assert answer.content_type == "application/json"
+    assert answer.text == GOLDEN.read_text()
+
+
+def test_every_call_is_declared(client: Any) -> None:
+    app = client.application
+    undeclared = {
+        rule.rule for rule in app.url_map.iter_rules() if not hasattr(app.view_functions[rule.endpoint], DECLARED)
+    }
+    assert undeclared == UNDECLARED
+
+
+def test_every_reference_leads_somewhere(client: Any) -> None:
+    document = client.get("/openapi.json").json
+    names = set(re.findall(r'"#/components/schemas/(\w+)"', openapi.text(client.application)))
+    assert names == set(document["components"]["schemas"])
+    operations = [call["operationId"] for methods in document["paths"].values() for call in methods.values()]
+    assert len(operations) == len(set(operations))
+
+
+def test_calls_that_change_something_say_that_they_need_the_token(client: Any) -> None:
+    paths = client.get("/openapi.json").json["paths"]
+    open_to_all = {
+        path for path, methods in paths.items() if "post" in methods and "security" not in methods["post"]
+    }
+    assert not open_to_all
+    assert paths["/v1/predict"]["post"]["security"] == [{}, {"token": []}]
+    assert paths["/v1/retrain"]["post"]["security"] == [{"token": []}]
+
+
+def test_the_page_needs_nothing_from_anywhere(client: Any) -> None:
+    answer = client.get("/docs")
+    assert answer.status_code == 200
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "<script" not in answer.text
+    assert not re.search(r"(?:src|href)=\"(?:https?:)?//|url\(|@import", answer.text)
+    for path in client.get("/openapi.json").json["paths"]:
+        assert path in answer.text
+    links = set(re.findall(r'href="#(\w+)"', answer.text))
+    assert links <= set(re.findall(r'id="(\w+)"', answer.text))
