@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import numpy as np
 import requests
+from flask import Flask, Response, request
 from PIL import Image
 from pydantic import SecretStr
 
@@ -19,6 +20,8 @@ from binocular import registry
 from binocular.bundle import FACTS, LABELS, Bundle
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
+from gateway import create_app
+from gateway.calls import DECLARED
 from tests.servers import free_port, wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -69,6 +72,20 @@ def publish_facts(store: Store, folder: Path, classes: Iterable[str], side: int,
     facts.write(folder / FACTS)
     (folder / LABELS).write_text("[]")
     return registry.publish_version(store, NAME, folder)
+
+
+def documented_app(settings: Settings) -> Flask:
+    """A gateway that answers nothing with a status that its document does not name for the call."""
+    app = create_app(settings)
+
+    def check(response: Response) -> Response:
+        view = app.view_functions.get(request.endpoint or "")
+        if call := getattr(view, DECLARED, None):
+            assert response.status_code in {call.status, *call.refuses}, (request.path, response.get_data())
+        return response
+
+    app.after_request(check)
+    return app
 
 
 def picture(seed: int = 0, form: str = "PNG", size: tuple[int, int] = (20, 16), mode: str = "RGB") -> bytes:

@@ -15,9 +15,8 @@ from binocular.contributions import contribution_key, parse_contribution
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from components.ingest.contributed import contributions
-from gateway import create_app
 from gateway.keeper import Keeper, key_of
-from tests.gateway_server import BEARER, NAME, picture, publish_facts, settings_for
+from tests.gateway_server import BEARER, NAME, documented_app, picture, publish_facts, settings_for
 from tests.servers import free_port
 
 
@@ -36,7 +35,7 @@ def store(settings: Settings) -> Store:
 @pytest.fixture
 def client(settings: Settings) -> Any:
     """A gateway on it."""
-    return create_app(settings).test_client()
+    return documented_app(settings).test_client()
 
 
 def keep(client: Any, data: bytes) -> str:
@@ -214,7 +213,7 @@ def test_writing_needs_the_token(client: Any, store: Store) -> None:
 
 
 def test_many_who_send_the_same_image_at_once_store_it_once(settings: Settings, store: Store) -> None:
-    clients = [create_app(settings).test_client() for _ in range(4)]
+    clients = [documented_app(settings).test_client() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda each: upload(each, "glass", picture()).json, clients * 2))
     assert sum(each["stored"] for each in answers) == 1
@@ -225,7 +224,7 @@ def test_many_who_send_the_same_image_at_once_store_it_once(settings: Settings, 
 def test_nothing_is_acknowledged_while_the_store_is_gone(settings: Settings, client: Any) -> None:
     prediction = keep(client, picture())
     changes = {"store_url": f"http://127.0.0.1:{free_port()}", "gateway_patience_s": 1}
-    gone = create_app(settings.model_copy(update=changes)).test_client()
+    gone = documented_app(settings.model_copy(update=changes)).test_client()
     for answer in (upload(gone, "glass", picture()), correct(gone, prediction, "glass")):
         assert (answer.status_code, answer.json["code"]) == (503, "store_unavailable")
         assert int(answer.headers["Retry-After"]) > 0

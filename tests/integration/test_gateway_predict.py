@@ -22,8 +22,7 @@ from binocular.imaging import decode
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from binocular.wire import services
-from gateway import create_app
-from tests.gateway_server import BEARER, NAME, ROOT, picture, publish_facts, settings_for
+from tests.gateway_server import BEARER, NAME, ROOT, documented_app, picture, publish_facts, settings_for
 from tests.modelfolders import SIDE, make_classifier, publish
 from tests.modelserver import ModelServer
 from tests.servers import free_port, wait_until
@@ -66,7 +65,7 @@ def client(settings: Settings, made: list[Path], tmp_path_factory: pytest.TempPa
 def gateway(settings: Settings, server: ModelServer, **changes: Any) -> Any:
     """A gateway in front of a model server."""
     address = {"model_address": f"127.0.0.1:{server.port}"}
-    return create_app(settings.model_copy(update=address | changes)).test_client()
+    return documented_app(settings.model_copy(update=address | changes)).test_client()
 
 
 def address_of(client: Any) -> str:
@@ -76,7 +75,9 @@ def address_of(client: Any) -> str:
 
 def beside(client: Any, settings: Settings, **changes: Any) -> Any:
     """Another gateway in front of the same model server."""
-    return create_app(settings.model_copy(update={"model_address": address_of(client), **changes})).test_client()
+    return documented_app(
+        settings.model_copy(update={"model_address": address_of(client), **changes})
+    ).test_client()
 
 
 def ask(client: Any, data: bytes = b"", query: str = "") -> Any:
@@ -370,7 +371,7 @@ def test_a_model_that_does_not_answer_is_given_up_in_time(settings: Settings) ->
     slow.start()
     try:
         changes = {"model_address": f"127.0.0.1:{port}", "gateway_deadline_s": 1}
-        answer = ask(create_app(settings.model_copy(update=changes)).test_client())
+        answer = ask(documented_app(settings.model_copy(update=changes)).test_client())
     finally:
         over.set()
         slow.stop(None).wait()

@@ -14,9 +14,8 @@ from binocular import registry
 from binocular.contributions import contribution_key
 from binocular.settings import Settings
 from binocular.store import Store, connect
-from gateway import create_app
 from gateway.retraining import LEASE_S, Lease
-from tests.gateway_server import BEARER, NAME, publish_facts, settings_for
+from tests.gateway_server import BEARER, NAME, documented_app, publish_facts, settings_for
 from tests.integration.test_registry import VERDICT
 from tests.pipelines_server import PipelinesServer
 from tests.sample_pipelines import compiled, tiny
@@ -38,7 +37,7 @@ def settings(pipelines: PipelinesServer, embedded_store: Store, package: Path, t
 @pytest.fixture
 def client(settings: Settings) -> Any:
     """A gateway."""
-    return create_app(settings).test_client()
+    return documented_app(settings).test_client()
 
 
 @pytest.fixture
@@ -83,7 +82,7 @@ def test_a_second_training_is_refused_with_the_id_of_the_first(
     client: Any, settings: Settings, gate: Path
 ) -> None:
     first = start(client, until=str(gate)).json["run_id"]
-    other = create_app(settings).test_client()
+    other = documented_app(settings).test_client()
     for each in (client, other):
         answer = start(each)
         assert (answer.status_code, answer.json["code"], answer.json["run_id"]) == (409, "retraining", first)
@@ -93,7 +92,7 @@ def test_a_second_training_is_refused_with_the_id_of_the_first(
 
 
 def test_of_many_who_start_at_once_one_does(settings: Settings, gate: Path, pipelines: PipelinesServer) -> None:
-    clients = [create_app(settings).test_client() for _ in range(6)]
+    clients = [documented_app(settings).test_client() for _ in range(6)]
     before = len(pipelines.client().list_runs(page_size=100).runs or [])
     with ThreadPoolExecutor(6) as pool:
         answers = list(pool.map(partial(start, until=str(gate)), clients))
@@ -103,7 +102,7 @@ def test_of_many_who_start_at_once_one_does(settings: Settings, gate: Path, pipe
 
 def test_a_request_that_is_sent_again_starts_nothing_again(client: Any, settings: Settings, gate: Path) -> None:
     first = start(client, "monday", until=str(gate)).json["run_id"]
-    other = create_app(settings).test_client()
+    other = documented_app(settings).test_client()
     assert start(other, "monday", until=str(gate)).json["run_id"] == first
     gate.touch()
     ended(client, first)
@@ -120,7 +119,7 @@ def test_a_gateway_that_died_before_it_noted_the_run_does_not_start_two(
     store = connect(settings)
     store.put(f"retraining/{NAME}/lease.json", lease(settings).model_copy(update={"run_id": ""}).text().encode())
     store.delete_prefix(f"retraining/{NAME}/keys/")
-    other = create_app(settings).test_client()
+    other = documented_app(settings).test_client()
     assert start(other).json["run_id"] == run_id
     assert start(other, "monday", until=str(gate)).json["run_id"] == run_id
 
@@ -171,7 +170,7 @@ def test_a_run_that_is_not_there_is_not_found(client: Any, run_id: str) -> None:
 
 def test_without_the_pipelines_api_nothing_is_half_started(settings: Settings) -> None:
     gone = settings.model_copy(update={"kfp_url": f"http://127.0.0.1:{free_port()}"})
-    client: Any = create_app(gone).test_client()
+    client: Any = documented_app(gone).test_client()
     for answer in (start(client, "monday"), client.get("/v1/runs"), client.get("/v1/runs/some-id")):
         assert (answer.status_code, answer.json["code"]) == (503, "pipelines_unavailable")
         assert int(answer.headers["Retry-After"]) > 0
@@ -183,13 +182,13 @@ def test_a_pipelines_api_that_says_nothing_is_given_up_in_time(settings: Setting
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         changes = {"kfp_url": f"http://127.0.0.1:{deaf.getsockname()[1]}", "gateway_patience_s": 0.5}
         began = time.monotonic()
-        answer = start(create_app(settings.model_copy(update=changes)).test_client())
+        answer = start(documented_app(settings.model_copy(update=changes)).test_client())
         assert (answer.status_code, answer.json["code"]) == (503, "pipelines_unavailable")
         assert time.monotonic() - began < 20
 
 
 def test_the_pipelines_api_may_come_back(settings: Settings, pipelines: PipelinesServer) -> None:
-    client = create_app(settings).test_client()
+    client = documented_app(settings).test_client()
     assert client.get("/v1/runs").status_code == 200
     pipelines.kill()
     try:
@@ -247,8 +246,8 @@ def test_a_promotion_decided_on_what_is_past_is_refused(client: Any, settings: S
 
 def test_of_two_who_promote_at_once_none_is_lost_in_silence(settings: Settings, tmp_path: Path) -> None:
     store = publish(settings, tmp_path, 5)
-    promote(create_app(settings).test_client(), 1)
-    clients = [create_app(settings).test_client() for _ in range(4)]
+    promote(documented_app(settings).test_client(), 1)
+    clients = [documented_app(settings).test_client() for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(partial(promote, over=1), clients, (2, 3, 4, 5)))
     assert sorted(each.status_code for each in answers) == [200, 409, 409, 409]
