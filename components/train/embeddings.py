@@ -27,6 +27,8 @@ EMBEDDINGS = "embeddings"
 # A training that is killed loses no more than this many.
 SHARD = 2048
 BATCH = 32
+# For fewer images, building a graph takes longer than it saves.
+WORTH_A_GRAPH = 128
 DIGEST_CHARACTERS = 32
 
 T = TypeVar("T")
@@ -68,10 +70,11 @@ def _key(backbone: Backbone, side: int) -> str:
 def _computed(
     material: Material, rows: Sequence[Row], backbone: Backbone, side: int
 ) -> Iterator[tuple[str, NDArray[np.float16]]]:
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def pooled(images: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(backbone.model(images, training=False), axis=(1, 2))
 
+    if len(rows) > WORTH_A_GRAPH:
+        pooled = tf.function(pooled, input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
     for batch in _chunks(material.decoded(rows, side, log, "embedding"), BATCH):
         images: Pixels = np.stack([pixels for _, pixels in batch])
         vectors = pooled(images).numpy().astype(np.float16)
@@ -91,7 +94,7 @@ def _shard(shelf: Shelf, name: str) -> list[tuple[str, NDArray[np.float16]]]:
     """The digests and vectors of one shard; none where it is damaged."""
     path = shelf.fetch(name)
     try:
-        with np.load(str(path), allow_pickle=False) as shard:
+        with Path(str(path)).open("rb") as file, np.load(file, allow_pickle=False) as shard:
             digests, vectors = shard["digests"], shard["vectors"].astype(np.float16)
         return [(digest.tobytes().hex(), vector) for digest, vector in zip(digests, vectors, strict=True)]
     except Exception:  # noqa: BLE001 - what NumPy and zip raise on damaged files
