@@ -5,7 +5,8 @@ import time
 from datetime import UTC, datetime
 
 from binocular.errors import BinocularError
-from pipeline.local.engine import ENDED, Engine
+from pipeline.local.engine import Engine
+from pipeline.local.going import ENDED
 from pipeline.local.records import Records, Row, now, stamp
 from pipeline.local.schedule import last_due, moment, next_due
 
