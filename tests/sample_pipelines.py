@@ -130,6 +130,14 @@ def sleeps(seconds: float, name: str) -> str:
 
 
 @component
+def talks(seconds: float) -> None:
+    import time
+
+    print("2026-01-31T12:00:00.000+00:00 INFO    epoch 7 of 9 loss=0.5", flush=True)
+    time.sleep(seconds)
+
+
+@component
 def with_children(folder: str) -> None:
     """Starts a child in its own group and a grandchild in a session of its own; all of them ignore SIGTERM."""
     import os
@@ -326,6 +334,11 @@ def late() -> None:
 @dsl.pipeline(name="family")
 def family(folder: str) -> None:
     sleeps(seconds=0.0, name="next").after(with_children(folder=folder))
+
+
+@dsl.pipeline(name="talking")
+def talking(seconds: float) -> None:
+    talks(seconds=seconds).set_caching_options(False)
 
 
 @dsl.pipeline(name="twins")

@@ -3,9 +3,9 @@
 import json
 import logging
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -60,9 +60,7 @@ class Execution:
 
         Its name is short: programs make sockets in it, whose paths the system allows about a hundred letters.
         """
-        place.artifacts.folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=place.artifacts.folder, prefix=""))
-        return cls(place, step, task.Process(scratch / "log"))
+        return cls(place, step, task.Process(place.artifacts.folder / secrets.token_hex(6) / "log"))
 
     @property
     def uri(self) -> str:

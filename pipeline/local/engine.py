@@ -208,7 +208,7 @@ class Engine:
                 run.running.add(step.path)
                 self._pool.submit(self._work, run, step)
         over = not run.running and (run.canceling or plan.state not in UNFINISHED)
-        if over:
+        if over and run.row["state"] not in ENDED:  # it may have ended before, and could not be written
             run.conclude(plan)
         if self._save(run) and over:
             self._forget(run)
@@ -237,7 +237,18 @@ class Engine:
     # One step
 
     def _work(self, run: Going, step: Step) -> None:
-        """A worker's turn at a step."""
+        """A worker's turn at a step. Whatever happens, the run hears how it ended."""
+        try:
+            self._work_on(run, step)
+        except Exception as error:
+            log.exception("step lost", extra={"run": run.id, "step": step.path})
+            with self._lock:
+                run.executions.pop(step.path, None)
+                run.running.discard(step.path)
+                run.known[step.path] = Result("FAILED", error=f"{type(error).__name__}: {error}")
+                self._advance(run)
+
+    def _work_on(self, run: Going, step: Step) -> None:
         with self._lock:
             if run.canceling or self._closing.is_set() or step.path not in run.running:
                 return

@@ -52,6 +52,8 @@ class Schedules:
         name = f"{row['display_name']} {row['count']}"
         run = {**{column: row[column] for column in COPIED}, "display_name": name}
         with self._records.writing():
+            if not self._records.count("recurring", "recurring_run_id = ? AND status = 'ENABLED'", [key]):
+                return False  # disabled or deleted since we looked
             run_id = self._engine.write_down({**run, "created_at": now(), "scheduled_at": stamp(due)})
             self._records.update("recurring", key, {"last_due": row["last_due"], "count": row["count"]})
         self._engine.begin(run_id)

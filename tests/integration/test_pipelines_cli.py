@@ -139,10 +139,12 @@ def test_ctrl_c_asks_and_cancels(person: Person, tmp_path: Path) -> None:
     assert terminal.end() == 1
 
 
-def test_ctrl_c_asks_and_detaches(person: Person, pipelines: PipelinesServer, tmp_path: Path) -> None:
-    package = sample_pipelines.compiled(sample_pipelines.twins, tmp_path)
-    terminal = Terminal(person, "run", package, "--param", "seconds=3")
-    terminal.until(r"sleeps\s+.*running")
+def test_a_running_steps_last_line_is_shown_and_ctrl_c_can_detach(
+    person: Person, pipelines: PipelinesServer, tmp_path: Path
+) -> None:
+    package = sample_pipelines.compiled(sample_pipelines.talking, tmp_path)
+    terminal = Terminal(person, "run", package, "--param", "seconds=10")
+    terminal.until(r"talks\s+.*running.*epoch 7 of 9 loss=0.5")
     os.kill(terminal.pid, signal.SIGINT)
     terminal.until("cancel it\\?")
     terminal.type("\n")
