@@ -61,6 +61,11 @@ status: .venv/local ## Show each part: condition, since when, restarts, address
 logs: .venv/local ## Show the logs as they are written
 	@$(BIN)/binocular logs --follow
 
+.PHONY: run
+run: .venv/local ## Run the pipeline on labelled photos: make run DATA=photos/ (a folder, archive, URL, s3://…)
+	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
+	@$(BIN)/binocular run $(if $(DATA),--param source="$(if $(wildcard $(DATA)),$(abspath $(DATA)),$(DATA))")
+
 .PHONY: sample
 sample: .venv/local ## Draw the sample dataset into ./sample
 	@$(BIN)/binocular sample "$(SAMPLE)"

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from binocular import follow, logs, settings_page, stack
+from binocular.cli_runs import run_pipeline, show_runs
 from binocular.commands import run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
@@ -39,6 +40,10 @@ def cli(context: click.Context) -> None:
     logs.configure(context.obj)
     for name in unknown_variables():
         log.warning("ignored: %s", name)
+
+
+cli.add_command(run_pipeline)
+cli.add_command(show_runs)
 
 
 @cli.command()

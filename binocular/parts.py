@@ -1,11 +1,16 @@
 """The processes that make up Binocular on one machine. A part that comes later joins by an entry in `parts`."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
+import urllib3
+
 from binocular import embedded
-from binocular.settings import Settings, variable
+from binocular.errors import ProcessError
+from binocular.settings import Settings, as_environment, variable
 from binocular.store import connect
 
 # A readiness probe must answer fast: it is asked again and again.
@@ -28,7 +33,8 @@ class Part:
 
 def parts(settings: Settings) -> list[Part]:
     """Every part that the settings ask for, in the order of their start: each needs only those before it."""
-    return [*([] if settings.store_url else [_store(settings)])]
+    wanted = {_store: settings.store_url, _pipelines: settings.kfp_url}
+    return [part(settings) for part, elsewhere in wanted.items() if not elsewhere]
 
 
 def _store(settings: Settings) -> Part:
@@ -46,3 +52,35 @@ def _store(settings: Settings) -> Part:
         ready=connect(probe).ensure_bucket,
         environment=embedded.environment(settings),
     )
+
+
+def _pipelines(settings: Settings) -> Part:
+    """The embedded pipelines API; ready once it answers."""
+    folder = settings.home / "pipelines"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Part(
+        name="pipelines",
+        command=[sys.executable, "-m", "pipeline.local"],  # started by name: this library imports no part
+        folder=folder,
+        ports=[settings.kfp_port],
+        port_setting=variable("kfp_port"),
+        url=pipelines_url(settings),
+        ready=lambda: _answers(f"{pipelines_url(settings)}/apis/v2beta1/healthz"),
+        # kfp then leaves out its client and compiler, which the server does not use: half its time to start.
+        environment={**as_environment(settings), "_KFP_RUNTIME": "true"},
+    )
+
+
+def pipelines_url(settings: Settings) -> str:
+    """The pipelines API: the one that is named, or the embedded one."""
+    return settings.kfp_url or f"http://127.0.0.1:{settings.kfp_port}"
+
+
+def _answers(url: str) -> None:
+    """Return if the address answers well; ProcessError if it does not."""
+    try:
+        answer = urllib3.request("GET", url, timeout=PROBE_S, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise ProcessError(f"{url} does not answer: {error}") from None
+    if answer.status != HTTPStatus.OK:
+        raise ProcessError(f"{url} answers {answer.status}")

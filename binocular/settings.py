@@ -131,6 +131,16 @@ class Settings(BaseSettings):
     store_memory_mb: int = Field(384, ge=128, le=65536)
     """Memory that the embedded store aims to stay below, in MB."""
 
+    kfp_url: Annotated[str, AfterValidator(_store_url), Accepts("http(s)://host:port, or nothing")] = ""
+    """Kubeflow Pipelines to run on, for example `http://127.0.0.1:8888` of a port forwarded from a cluster.
+    Empty: the embedded pipelines API of this machine."""
+
+    kfp_port: int = Field(8888, ge=1024, le=65535)
+    """Port of the embedded pipelines API, on the loopback address."""
+
+    kfp_parallel: int = Field(0, ge=0, le=1024)
+    """Steps that the embedded pipelines API runs at once, of all runs together; 0: one for each CPU core."""
+
     minio_binary: FilePath | None = None
     """A `minio` server, for the object store's integration tests to run against as well.
     Empty: `minio` on PATH, or the one that `make minio` built."""
@@ -180,6 +190,16 @@ def load(folder: Path = Path()) -> Settings:
         raise SettingError("\n".join(_explain(error, values, origins))) from None
     settings._origins.update(origins)  # noqa: SLF001 - set once, here, before anybody sees the object
     return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a process load these settings, wherever it runs. They hold the secrets too."""
+    given = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if settings.origin(name) != "default" or name == "home":
+            given[variable(name)] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return given
 
 
 def unknown_variables() -> list[str]:

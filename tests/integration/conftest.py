@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from binocular.store import Store
+from tests.pipelines_server import PipelinesServer
 from tests.servers import MinIO, SeaweedFS, StoreServer, find_minio
 
 
@@ -14,6 +15,25 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A running object store; each test that uses it runs against every kind."""
     folder = tmp_path_factory.mktemp(request.param)
     server = SeaweedFS(folder) if request.param == "seaweedfs" else MinIO(folder, find_minio())
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The embedded store alone, with a bucket, for tests that are about something else."""
+    server = SeaweedFS(tmp_path_factory.mktemp("embedded-store"))
+    server.start()
+    yield server.store()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def pipelines(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelinesServer]:
+    """A running pipelines API with state of its own."""
+    server = PipelinesServer(tmp_path_factory.mktemp("pipelines"), embedded_store)
+    server.variables |= {"TEST_SECRET": "from this machine"}
     server.start()
     yield server
     server.stop()
