@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from binocular.errors import BinocularError, ProcessError
 from binocular.wire.messages import MonitoringConfig
-from serving.server import batching, config, engines, rpc, warmup
+from serving.server import batchparameters, config, engines, rpc, warmup
 from serving.server.batching import Batched, Scheduler
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
@@ -146,7 +146,7 @@ def _scheduler(flags: Flags) -> Scheduler | None:
     if not flags.enable_batching:
         return None
     path = Path(flags.batching_parameters_file) if flags.batching_parameters_file else None
-    return Scheduler(batching.read_file(path, CORES))
+    return Scheduler(batchparameters.read_file(path, CORES))
 
 
 def _metrics_path(flags: Flags) -> str:

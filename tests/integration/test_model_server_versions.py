@@ -244,6 +244,10 @@ def test_a_wrong_configuration_is_refused_and_changes_nothing(
             CODE.INVALID_ARGUMENT,
             "Expected model x to have an absolute path or URI; got base_path()=models/x",
         ),
+        'model_config_list { config { name: "x" base_path: "/a\\000b" } }': (
+            CODE.INVALID_ARGUMENT,
+            "Expected model x to have an absolute path or URI; got base_path()=/a\0b",
+        ),
         'model_config_list { config { name: "x" base_path: "/x" model_platform: "caffe" } }': (
             CODE.INVALID_ARGUMENT,
             "Model x requests unsupported platform caffe",

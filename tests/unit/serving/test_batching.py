@@ -8,7 +8,8 @@ import pytest
 from grpc import StatusCode
 
 from binocular.errors import SettingError
-from serving.server.batching import Batched, Batching, Scheduler, read_file
+from serving.server.batching import Batched, Scheduler
+from serving.server.batchparameters import Batching, read_file
 from serving.server.deadline import Deadline
 from serving.server.status import ServingError
 from tests.servers import wait_until
