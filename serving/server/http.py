@@ -24,8 +24,9 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 32 * MEGABYTE
 BODIES_LIMIT = 64 * MEGABYTE
+PIECE = MEGABYTE
 # Longest silence of a client within a request, or between two.
-IDLE_S = 60.0
+IDLE_S = 15.0
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _NOT_FOUND = Reply(
     404, b"<html><head><title>404 Not Found</title></head><body>Not Found</body></html>", "text/html"
@@ -47,6 +48,8 @@ class Http(ThreadingHTTPServer):
         self._open: set[socket.socket] = set()
         self._busy = threading.Condition()
         self._answering = 0
+        if ":" in flags.host:
+            self.address_family = socket.AF_INET6
         try:
             super().__init__((flags.host, flags.rest_api_port), _Connection)
         except OSError as error:
@@ -145,7 +148,7 @@ class _Connection(BaseHTTPRequestHandler):
         try:
             length = self._length()
             with self.server.bodies.enter(BODY_LIMIT if self._packed() else length):
-                return self.server.rest.answer(self.command, path, self._body(length), deadline)
+                return self.server.rest.answer(self.command, path, self._body(length, deadline), deadline)
         except _RefusedError as refused:
             self.close_connection = True
             return Reply(refused.status, b'{"error": "%s"}' % str(refused).encode())
@@ -169,10 +172,15 @@ class _Connection(BaseHTTPRequestHandler):
             raise _RefusedError(413, f"the body is longer than {BODY_LIMIT} bytes")
         return int(text)
 
-    def _body(self, length: int) -> bytes:
-        body = self.rfile.read(length)
-        if len(body) < length:
-            raise EOFError("the client went away in the middle of its request")
+    def _body(self, length: int, deadline: Deadline) -> bytes:
+        pieces, missing = [], length
+        while missing:
+            deadline.check()  # a client that drips must not hold its thread for ever
+            pieces.append(self.rfile.read1(min(missing, PIECE)))
+            if not pieces[-1]:
+                raise EOFError("the client went away in the middle of its request")
+            missing -= len(pieces[-1])
+        body = b"".join(pieces)
         if not self._packed():
             return body
         inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

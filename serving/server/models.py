@@ -156,8 +156,8 @@ class Models:
                 deadline.check()
                 self._changed.wait(TICK_S)
 
-    def stop(self, patience_s: float) -> None:
-        """Let go of everything, giving the requests in flight this long to end."""
+    def stop(self, patience_s: float) -> bool:
+        """Let go of everything; whether that came to its end within this time, which requests may prevent."""
         with self._changed:
             self._stopping = True
             for model in self._models.values():
@@ -165,6 +165,7 @@ class Models:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(patience_s)
+        return not self._thread.is_alive()
 
     def _live(self) -> None:
         """Poll when it is time, and do what is to be done, until stopped and empty."""

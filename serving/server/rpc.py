@@ -114,7 +114,8 @@ class Rpc:
 
     def _addresses(self) -> Iterator[str]:
         if self._flags.port:
-            yield f"{self._flags.host}:{self._flags.port}"
+            host = f"[{self._flags.host}]" if ":" in self._flags.host else self._flags.host
+            yield f"{host}:{self._flags.port}"
         if self._flags.grpc_socket_path:
             yield f"unix:{self._flags.grpc_socket_path}"
 

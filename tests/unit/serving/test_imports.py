@@ -14,7 +14,7 @@ def test_the_server_without_a_session_needs_only_its_own_image() -> None:
         "for module in pkgutil.walk_packages(serving.server.__path__, 'serving.server.'):\n"
         "    if not module.name.endswith(('.session', '__main__')): importlib.import_module(module.name)\n"
         "names = {name.partition('.')[0] for name in sys.modules} - sys.stdlib_module_names\n"
-        "names -= {'google', '_distutils_hack'}  # a namespace of many packages; what pip leaves in every process\n"
+        "names -= {'google', '_distutils_hack'}  # a namespace of many packages; pip's own\n"
         "found = importlib.metadata.packages_distributions()\n"
         "print(*{each for name in names for each in found.get(name, [])})\n"
     )
