@@ -220,6 +220,13 @@ class ModelError(BinocularError):
     code = "model"
 
 
+class TensorError(BinocularError):
+    """A tensor message that contradicts itself, or of a type we do not speak. Retrying does not help."""
+
+    status = 400
+    code = "tensor"
+
+
 def of_this_machine(error: OSError) -> str:
     """What the operating system refused, as one line: the path, then why."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
