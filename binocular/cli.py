@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from binocular import follow, logs, settings_page, stack
+from binocular import cli_models, follow, logs, settings_page, stack
 from binocular.commands import run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
@@ -39,6 +39,16 @@ def cli(context: click.Context) -> None:
     logs.configure(context.obj)
     for name in unknown_variables():
         log.warning("ignored: %s", name)
+
+
+for _verb in (
+    cli_models.show_models,
+    cli_models.promote,
+    cli_models.roll_back,
+    cli_models.sign,
+    cli_models.prune,
+):
+    cli.add_command(_verb)
 
 
 @cli.command()

@@ -1,10 +1,15 @@
 """The processes that make up Binocular on one machine. A part that comes later joins by an entry in `parts`."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
+import urllib3
+
 from binocular import embedded
+from binocular.errors import ProcessError
 from binocular.settings import Settings, variable
 from binocular.store import connect
 
@@ -46,3 +51,27 @@ def _store(settings: Settings) -> Part:
         ready=connect(probe).ensure_bucket,
         environment=embedded.environment(settings),
     )
+
+
+def puller(settings: Settings) -> Part:
+    """What brings the version in production to the model server's folder; ready also before there is one."""
+    url = f"http://127.0.0.1:{settings.puller_port}"
+    return Part(
+        name="puller",
+        command=[sys.executable, "-m", "serving.sync"],  # started by name: this library imports no part
+        folder=Path.cwd(),
+        ports=[settings.puller_port],
+        port_setting=variable("puller_port"),
+        url=url,
+        ready=lambda: _answers(f"{url}/healthz"),
+    )
+
+
+def _answers(url: str) -> None:
+    """Return if the address answers well; ProcessError if it does not."""
+    try:
+        answer = urllib3.request("GET", url, timeout=PROBE_S, retries=False)
+    except urllib3.exceptions.HTTPError as error:
+        raise ProcessError(f"{url} does not answer: {error}") from None
+    if answer.status != HTTPStatus.OK:
+        raise ProcessError(f"{url} answers {answer.status}")
