@@ -56,6 +56,8 @@ class Rpc:
     def __init__(self, flags: Flags, models: Models, predictor: Predictor, metrics: Metrics) -> None:
         self._flags, self._models, self._predictor, self._metrics = flags, models, predictor, metrics
         self._predicting = Predicting(_predict_threads(flags), flags.grpc_max_threads)
+        # It would log a traceback for each request that is no message: a client's nonsense must not fill the disk.
+        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
         self._server = grpc.server(
             ThreadPoolExecutor(OTHER_THREADS, "grpc"),
             maximum_concurrent_rpcs=flags.grpc_max_threads + MOST_OTHERS,
