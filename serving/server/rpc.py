@@ -80,6 +80,7 @@ class Rpc:
                         },
                     ),
                     self._predicting,
+                    lambda: metrics.request("", "Predict", "GRPC", grpc.StatusCode.RESOURCE_EXHAUSTED, 0),
                 ),
                 services.handlers(
                     "ModelService",
@@ -197,8 +198,8 @@ def _predict_threads(flags: Flags) -> int:
 class _Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Turns a Predict away, unread, while there is no place for it."""
 
-    def __init__(self, inside: grpc.GenericRpcHandler, predicting: Predicting) -> None:
-        self._inside, self._predicting = inside, predicting
+    def __init__(self, inside: grpc.GenericRpcHandler, predicting: Predicting, count: Callable[[], None]) -> None:
+        self._inside, self._predicting, self._count = inside, predicting, count
         # A handler of a stream need not take what is sent; one of a single message always reads it first.
         self._refusal = grpc.stream_unary_rpc_method_handler(self._refuse)
 
@@ -210,6 +211,7 @@ class _Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _refuse(self, requests: object, context: grpc.ServicerContext) -> None:
         del requests
+        self._count()
         context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._predicting.refusal)
 
 
