@@ -323,9 +323,10 @@ def test_a_failed_load_is_tried_again(tmp_path: Path, base: Path, made: list[Pat
 
 def test_asked_to_end_it_answers_what_it_has_begun(server: ModelServer) -> None:
     slow = asks("waste", images=np.zeros((20_000, SIDE, SIDE, 3), np.uint8))
+    before = server.worked()
     with ThreadPoolExecutor(4) as clients:
         answers = [clients.submit(server.predict, slow) for _ in range(4)]
-        time.sleep(0.3)  # they are on their way
+        wait_until(lambda: server.worked() > before + 0.3)  # they have arrived, and are far from done
         server.process.send_signal(signal.SIGTERM)
         assert [tf.make_ndarray(it.result().outputs["probabilities"]).shape for it in answers] == [(20_000, 3)] * 4
     assert server.process.wait(30) == 0
