@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import zlib
+from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -27,6 +28,8 @@ BODIES_LIMIT = 64 * MEGABYTE
 PIECE = MEGABYTE
 # Longest silence of a client within a request, or between two.
 IDLE_S = 15.0
+# Refused connections that are not closed yet.
+MOST_LEAVING = 64
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _NOT_FOUND = Reply(
     404, b"<html><head><title>404 Not Found</title></head><body>Not Found</body></html>", "text/html"
@@ -45,7 +48,7 @@ class Http(ThreadingHTTPServer):
         self.bodies = Admission(BODIES_LIMIT, "bytes of request bodies")
         self.ending = threading.Event()
         self._free = threading.BoundedSemaphore(flags.rest_api_num_threads)
-        self._open: set[socket.socket] = set()
+        self._leaving: deque[socket.socket] = deque()
         self._busy = threading.Condition()
         self._answering = 0
         if ":" in flags.host:
@@ -80,12 +83,16 @@ class Http(ThreadingHTTPServer):
         if self._free.acquire(blocking=False):
             super().process_request(request, client_address)
             return
-        request.settimeout(1)
         try:
+            request.settimeout(0)
             request.sendall(_BUSY)
+            request.shutdown(socket.SHUT_WR)
         except OSError:
             log.debug("a refused client was gone already")
-        self.shutdown_request(request)
+        # Closed now, with its request unread, the connection would be reset, and the answer with it.
+        self._leaving.append(request)
+        if len(self._leaving) > MOST_LEAVING:
+            self._leaving.popleft().close()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's
         """Serve a connection to its end."""

@@ -30,8 +30,10 @@ class Model:
         return sorted(v for v, it in self.servables.items() if it.state is State.AVAILABLE)
 
     def loading(self) -> bool:
-        """Whether one is on its way."""
-        return any(it.state in (State.START, State.LOADING) for it in self.servables.values())
+        """Whether one that is wanted is on its way. One that is wanted no more may hang without harm."""
+        return any(
+            it.state in (State.START, State.LOADING) and v in self.aspired for v, it in self.servables.items()
+        )
 
     def missing(self) -> list[int]:
         """Versions to load."""

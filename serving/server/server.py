@@ -33,6 +33,7 @@ GRACE_S = 20.0
 # What closing the models gets beyond that.
 LAST_S = 5.0
 EXIT_STUCK = 1
+TICK_S = 0.5
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -67,7 +68,8 @@ class Server:
             signal.signal(number, lambda *_: self._ending.set())
         try:
             if self._begin():
-                self._ending.wait()
+                while not self._ending.wait(TICK_S):
+                    pass  # a signal the moment before a wait without end would go unnoticed
                 log.info("ending: requests in flight are answered", extra={"at_most_s": GRACE_S})
         finally:
             self._end()

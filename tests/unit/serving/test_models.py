@@ -22,13 +22,15 @@ class Loader:
         self.engines: dict[int, Doubling] = {}
         self.attempts: list[int] = []
         self.bad: set[int] = set()
+        self.stuck: set[int] = set()
         self.slow = threading.Event()
         self.slow.set()
 
     def __call__(self, model: str, version: int, path: Path) -> Doubling:
         del model, path
         self.attempts.append(version)
-        self.slow.wait(30)
+        if not self.stuck or version in self.stuck:
+            self.slow.wait(30)
         if version in self.bad:
             raise ValueError(f"{version} is broken")
         self.engines[version] = Doubling()
@@ -109,6 +111,21 @@ def test_a_failing_version_is_tried_again_and_then_left_until_it_returns(house: 
     shutil.rmtree(house.base / "3")
     house.put(2)
     wait_until(lambda: house.states().get(2) == "AVAILABLE")
+
+
+def test_a_version_that_never_loads_does_not_keep_the_next_from_loading(house: House) -> None:
+    house.put(1)
+    house.load.stuck.add(2)
+    house.begin()
+    wait_until(lambda: house.states() == {1: "AVAILABLE"})
+    house.load.slow.clear()
+    house.put(2)
+    wait_until(lambda: house.states() == {1: "AVAILABLE", 2: "LOADING"})
+    house.put(3)
+    wait_until(lambda: house.states() == {1: "END", 2: "LOADING", 3: "AVAILABLE"})
+    house.load.slow.set()
+    wait_until(lambda: house.states() == {1: "END", 2: "END", 3: "AVAILABLE"})
+    assert house.load.engines[2].closed
 
 
 def test_removing_the_newest_brings_the_one_before_back(house: House) -> None:
