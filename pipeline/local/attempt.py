@@ -163,13 +163,14 @@ def _remember(execution: Execution, mark: str, result: Result) -> None:
 def _execute(execution: Execution) -> Result:
     """Run the step's process; its artifacts and its log are stored however it ends."""
     place, step, process = execution.place, execution.step, execution.process
-    for folder in ("work", "tmp", "outputs"):
-        (execution.scratch / folder).mkdir(parents=True, exist_ok=True)
+    # Outputs are written where their URI lies, so that a component that asks for it (`dsl.get_uri`) is told it.
+    home = local_path(place.artifacts.folder, execution.uri)
+    for folder in (execution.scratch / "work", execution.scratch / "tmp", home / "outputs"):
+        folder.mkdir(parents=True, exist_ok=True)
     for some in step.inputs.artifacts.values():
         for artifact in some:
             place.artifacts.fetch(artifact["uri"])
-    told = executor_input(step, execution.uri, execution.scratch)
-    _make_folders(execution, told)
+    told = executor_input(step, execution.uri, home)
     prepared = prepare(place.package, step, told, execution.texts, execution.scratch, place.components)
     process.log.write_text(f"{now()} INFO    step starting step={step.path} note={prepared.note}\n")
     error, outputs = "", Data()
@@ -190,13 +191,6 @@ def _execute(execution: Execution) -> Result:
     except BinocularError as failure:
         error = f"{error}\nits log was not stored: {failure}".strip()
     return Result("FAILED" if error else "SUCCEEDED", outputs, error)
-
-
-def _make_folders(execution: Execution, told: Json) -> None:
-    """What a program that is no Python component expects to find: the folders of its outputs."""
-    for listed in told["outputs"].get("artifacts", {}).values():
-        path = local_path(execution.place.artifacts.folder, listed["artifacts"][0]["uri"])
-        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _kept(execution: Execution, told: Json, *, succeeded: bool) -> Data:
