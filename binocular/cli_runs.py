@@ -13,11 +13,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from binocular.errors import BinocularError, NotFoundError, RequestError, RunFailedError
+from binocular.errors import (
+    BinocularError,
+    NotFoundError,
+    PipelinesUnavailableError,
+    RequestError,
+    RunFailedError,
+)
 from binocular.runs import ENDED, Runs, Step, Theirs, chosen, steps
 from binocular.settings import Settings
 
 POLL_S = 1.0
+PATIENCE_S = 60.0
 NEWEST = 20
 ID_CHARACTERS = 36
 LONGEST_NOTE = 100
@@ -95,13 +102,25 @@ def _follow(runs: Runs, run_id: str) -> Theirs:
     seen: dict[str, str] = {}
     with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         while True:
-            run = runs.get(run_id)
+            run = _patiently(runs, run_id)
             if live is not None:
                 live.update(_view(run, _progress(runs, run)), refresh=True)
             else:
                 _print_changes(run, seen)
             if run.state in ENDED:
                 return run
+            time.sleep(POLL_S)
+
+
+def _patiently(runs: Runs, run_id: str) -> Theirs:
+    """The run, also where the API is started again meanwhile: the run outlives that, and so do we."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return runs.get(run_id)
+        except PipelinesUnavailableError:
+            if time.monotonic() > end:
+                raise
             time.sleep(POLL_S)
 
 
