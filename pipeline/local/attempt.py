@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import shutil
+import sqlite3
 import sys
 import time
 import uuid
@@ -157,7 +158,11 @@ def _remember(execution: Execution, mark: str, result: Result) -> None:
     stored = sorted(uris & execution.place.artifacts.stored)
     outputs = {"parameters": result.outputs.parameters, "artifacts": artifacts, "stored": stored}
     own = {"run_id": execution.place.run_id, "path": execution.step.path, "execution_id": execution.id}
-    execution.place.records.replace("cache", {"fingerprint": mark, "outputs": outputs, "created_at": now(), **own})
+    try:
+        row = {"fingerprint": mark, "outputs": outputs, "created_at": now(), **own}
+        execution.place.records.replace("cache", row)
+    except sqlite3.OperationalError as error:  # the step is done all the same
+        log.warning("result not remembered", extra={"step": execution.step.path, "reason": str(error)})
 
 
 def _execute(execution: Execution) -> Result:
