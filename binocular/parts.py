@@ -76,6 +76,20 @@ def pipelines_url(settings: Settings) -> str:
     return settings.kfp_url or f"http://127.0.0.1:{settings.kfp_port}"
 
 
+def puller(settings: Settings) -> Part:
+    """What brings the version in production to the model server's folder; ready also before there is one."""
+    url = f"http://127.0.0.1:{settings.puller_port}"
+    return Part(
+        name="puller",
+        command=[sys.executable, "-m", "serving.sync"],  # started by name: this library imports no part
+        folder=Path.cwd(),
+        ports=[settings.puller_port],
+        port_setting=variable("puller_port"),
+        url=url,
+        ready=lambda: _answers(f"{url}/healthz"),
+    )
+
+
 def _answers(url: str) -> None:
     """Return if the address answers well; ProcessError if it does not."""
     try:

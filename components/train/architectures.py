@@ -57,10 +57,10 @@ def _mobilenet_v2(recipe: Recipe, images: Any, start: str | None) -> Any:  # noq
     )
 
 
-def _efficientnet_v2_b0(recipe: Recipe, images: Any, start: str | None) -> Any:  # noqa: ANN401
+def _efficientnet_v2_b0(recipe: Recipe, images: Any, start: str | None) -> Any:  # noqa: ANN401, ARG001
     pixels = layers.Rescaling(1.0, name="to_float")(images)
     return keras.applications.EfficientNetV2B0(
-        include_top=False, weights=start, input_tensor=pixels, include_preprocessing=True, name=recipe.architecture
+        include_top=False, weights=start, input_tensor=pixels, include_preprocessing=True
     )
 
 
