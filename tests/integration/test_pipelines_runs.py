@@ -209,6 +209,19 @@ def test_a_failed_run_can_be_retried_from_where_it_failed(
         pipelines.client().runs.run_service_retry_run(run.run_id)
 
 
+def test_what_came_behind_a_failure_is_done_again_with_it(pipelines: PipelinesServer, package: Compile) -> None:
+    run = pipelines.run(package(sample_pipelines.guarded), enable_caching=False)
+    before = tasks(run)
+
+    pipelines.client().runs.run_service_retry_run(run.run_id)
+    run = pipelines.finish(run.run_id)
+
+    after = tasks(run)
+    assert (run.state, parameter(after["final"])) == ("FAILED", "exit: FAILED exit-handler-1 True")
+    assert after["final"].execution_id != before["final"].execution_id
+    assert after["exit-handler-1/echo"].execution_id == before["exit-handler-1/echo"].execution_id
+
+
 def test_a_step_that_takes_too_long_is_ended(pipelines: PipelinesServer, package: Compile) -> None:
     run = pipelines.run(package(sample_pipelines.late))
 
