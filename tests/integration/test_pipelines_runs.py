@@ -283,7 +283,8 @@ def test_independent_steps_overlap_in_time(pipelines: PipelinesServer, package: 
 def test_orchestration_costs_little(pipelines: PipelinesServer, package: Compile) -> None:
     """What a step takes beyond the same command by itself, which is measured here and now.
 
-    Others work on this machine as well and make now the one longer, now the other: the least of some rounds counts.
+    Others work on this machine as well and make now the one longer, now the other: the least of some rounds
+    counts.
     """
     compiled = package(sample_pipelines.chain)
     rounds: list[float] = []
