@@ -154,6 +154,16 @@ class Settings(BaseSettings):
     model_name: Annotated[str, Field(pattern=MODEL_NAME), Accepts("1 to 63 of a-z, 0-9 and '-'")] = "photos"
     """The model that commands mean and that the puller follows, where none is named."""
 
+    model_address: Annotated[str, Field(pattern=r"^([^\s/]+:[0-9]{1,5})?$"), Accepts("host:port, or nothing")] = ""
+    """Where a model server speaks TensorFlow Serving's gRPC. Empty: the one of this machine, which the puller
+    brings the versions to."""
+
+    model_port: int = Field(8500, ge=1024, le=65535)
+    """gRPC port of this machine's model server."""
+
+    model_rest_port: int = Field(8501, ge=1024, le=65535)
+    """REST port of this machine's model server."""
+
     model_keep: int = Field(10, ge=1)
     """Versions that `binocular prune` leaves in the store, the newest ones; the one in production and the one
     before it stay in any case."""

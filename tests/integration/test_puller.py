@@ -17,7 +17,6 @@ import pytest
 from binocular import registry
 from binocular.folders import file_names
 from binocular.registry import prefix
-from binocular.settings import Settings
 from binocular.store import Store
 from serving.sync.folder import OURS
 from tests.puller import NAME, ROOT, PullerProcess, assert_whole, publish, published
@@ -318,11 +317,3 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-
-
-def test_the_part_of_the_stack_is_ready_before_there_is_a_version(tmp_path: Path) -> None:
-    from binocular.parts import puller  # noqa: PLC0415
-
-    part = puller(Settings(home=tmp_path))
-    assert part.command[1:] == ["-m", "serving.sync"]
-    assert part.url == "http://127.0.0.1:8502"
