@@ -136,13 +136,13 @@ class Engine:
                 if each["step"] and each["state"] == "SUCCEEDED"
             }
             run = self._taken_up(row, kept)
-            while forgotten := [n.path for n in self._look(run).nodes if n.path in kept and n.state == "PENDING"]:
-                for path in forgotten:  # it came behind one that failed: an exit handler
-                    del kept[path], run.known[path], run.tasks[path]
+            while again := [n.path for n in self._look(run).nodes if n.path in run.known and n.state == "PENDING"]:
+                for path in again:  # it came behind one that failed: an exit handler
+                    del run.known[path], run.tasks[path]
             row.update({**changes(row, "PENDING"), "finished_at": None, "error": None})
             with self._records.writing():
                 self._records.delete("tasks", run_id)
-                for each in kept.values():
+                for each in run.tasks.values():
                     self._records.insert("tasks", each)
                 self._records.update("runs", run_id, {key: row[key] for key in OWN_COLUMNS})
             self._going[run_id] = run

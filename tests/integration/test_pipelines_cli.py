@@ -7,10 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from binocular.store import Store
 from tests import sample_pipelines
 from tests.pipelines_server import PipelinesServer
 from tests.servers import free_port, wait_until
@@ -123,6 +125,23 @@ def test_mistakes_are_one_line(person: Person, tmp_path: Path) -> None:
     person.environment["BINOCULAR_KFP_PORT"] = str(free_port())
     code, output = person.run("runs")
     assert (code, "`binocular up` starts it" in output.splitlines()[-1]) == (1, True), output
+
+
+def test_following_survives_a_crash_of_the_server(embedded_store: Store, tmp_path: Path) -> None:
+    server = PipelinesServer(tmp_path / "server", embedded_store)
+    server.start()
+    try:
+        package = sample_pipelines.compiled(sample_pipelines.ledger, tmp_path)
+        with ThreadPoolExecutor(1) as pool:
+            followed = pool.submit(Person(server, tmp_path).run, "run", package, "--param", f"folder={tmp_path}")
+            wait_until((tmp_path / "ledger").exists)
+            server.kill()
+            server.start()
+            code, output = followed.result(120)
+    finally:
+        server.stop()
+
+    assert (code, "SUCCEEDED in" in output) == (0, True), output
 
 
 def test_ctrl_c_asks_and_cancels(person: Person, tmp_path: Path) -> None:
