@@ -1,6 +1,5 @@
 """The puller as a process, against real object stores: it follows production, whatever breaks around it."""
 
-import os
 import random
 import shutil
 import signal
@@ -16,15 +15,18 @@ import pytest
 
 from binocular import registry
 from binocular.folders import file_names
+from binocular.parts import puller
 from binocular.registry import prefix
 from binocular.settings import Settings
+from binocular.state import log_folder, run_folder
 from binocular.store import Store
+from binocular.supervisor import Supervisor
 from serving.sync.folder import OURS
 from tests.puller import NAME, ROOT, PullerProcess, assert_whole, publish, published
-from tests.servers import SeaweedFS, StoreServer, wait_until
+from tests.servers import SeaweedFS, StoreServer, free_port, wait_until
 
-KILLS = int(os.environ.get("KILLS", "8"))
-KILLS_WITHIN_S = 15 * KILLS
+KILLS = 8
+KILLS_WITHIN_S = 20
 PADDING = 3 << 20
 
 # What does not depend on the kind of store is tried with one.
@@ -320,9 +322,21 @@ class Watch:
         self._thread.join()
 
 
-def test_the_part_of_the_stack_is_ready_before_there_is_a_version(tmp_path: Path) -> None:
-    from binocular.parts import puller  # noqa: PLC0415
+def test_the_part_of_the_stack_is_ready_before_there_is_a_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setenv("BINOCULAR_PULLER_PORT", str(port))
+    settings = Settings(home=tmp_path, puller_port=port)
+    for folder in (run_folder(settings), log_folder(settings)):
+        folder.mkdir()
+    stack = Supervisor(settings, [puller(settings)])
 
-    part = puller(Settings(home=tmp_path))
-    assert part.command[1:] == ["-m", "serving.sync"]
-    assert part.url == "http://127.0.0.1:8502"
+    def ready() -> bool:
+        stack.tick()
+        return stack.runners[0].state.condition == "ready"
+
+    try:
+        wait_until(ready)
+    finally:
+        stack.runners[0].stop()
