@@ -25,7 +25,7 @@ from serving.sync.folder import OURS
 from tests.puller import NAME, ROOT, PullerProcess, assert_whole, publish, published
 from tests.servers import SeaweedFS, StoreServer, free_port, wait_until
 
-KILLS = 8
+KILLS = 5
 KILLS_WITHIN_S = 20
 PADDING = 3 << 20
 
