@@ -1,5 +1,6 @@
 """The puller ends at each of its steps on disk in turn: what a model server sees is right after each."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ STEPS: list[tuple[Any, str]] = [
     (Path, "rename"),
     (Path, "replace"),
     (Path, "unlink"),
-    (Path, "mkdir"),
+    (os, "mkdir"),
+    (shutil, "copyfile"),
     (shutil, "rmtree"),
 ]
 
