@@ -46,9 +46,11 @@ PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q 
 	@touch $@
 
 .PHONY: demo
-demo: .venv/local ## Start everything there is and draw the sample dataset
+demo: .venv/local ## Start everything, draw the sample, train on it, serve what came of it
 	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
 	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
+	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn
+	@$(BIN)/binocular models
 	@$(BIN)/binocular status
 
 .PHONY: up down status logs
@@ -60,6 +62,11 @@ status: .venv/local ## Show each part: condition, since when, restarts, address
 	@$(BIN)/binocular status
 logs: .venv/local ## Show the logs as they are written
 	@$(BIN)/binocular logs --follow
+
+.PHONY: run
+run: .venv/local ## Run the pipeline on labelled photos: make run DATA=photos/ (a folder, archive, URL, s3://…)
+	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
+	@$(BIN)/binocular run $(if $(DATA),--param source="$(if $(wildcard $(DATA)),$(abspath $(DATA)),$(DATA))")
 
 .PHONY: sample
 sample: .venv/local ## Draw the sample dataset into ./sample

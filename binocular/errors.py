@@ -157,6 +157,40 @@ class DownloadError(BinocularError):
     retry = True
 
 
+class RequestError(BinocularError):
+    """A request that names something impossible. Retrying does not help; changing the request does."""
+
+    status = 400
+    code = "request"
+
+
+class PackageError(RequestError):
+    """A compiled pipeline that cannot be read, or that uses what this machine lacks. Retrying does not help."""
+
+    code = "package"
+
+
+class TaskError(BinocularError):
+    """A step of a pipeline that did not do what it promised. Its log says why; retrying may help."""
+
+    code = "task"
+    retry = True
+
+
+class PipelinesUnavailableError(BinocularError):
+    """The pipelines API cannot be reached. Retrying helps once it runs."""
+
+    status = 503
+    code = "pipelines_unavailable"
+    retry = True
+
+
+class RunFailedError(BinocularError):
+    """A run that was waited for did not succeed. What it says names the step that failed and its log."""
+
+    code = "run_failed"
+
+
 class DataError(BinocularError):
     """Labelled images that cannot do what was asked of them. Retrying does not help; other images do."""
 
@@ -184,6 +218,13 @@ class ModelError(BinocularError):
 
     status = 422
     code = "model"
+
+
+class TensorError(BinocularError):
+    """A tensor message that contradicts itself, or of a type we do not speak. Retrying does not help."""
+
+    status = 400
+    code = "tensor"
 
 
 class SignatureError(BinocularError):

@@ -137,12 +137,32 @@ class Settings(BaseSettings):
     store_memory_mb: int = Field(384, ge=128, le=65536)
     """Memory that the embedded store aims to stay below, in MB."""
 
+    kfp_url: Annotated[str, AfterValidator(_store_url), Accepts("http(s)://host:port, or nothing")] = ""
+    """Kubeflow Pipelines to run on, for example `http://127.0.0.1:8888` of a port forwarded from a cluster.
+    Empty: the embedded pipelines API of this machine."""
+
+    kfp_port: int = Field(8888, ge=1024, le=65535)
+    """Port of the embedded pipelines API, on the loopback address."""
+
+    kfp_parallel: int = Field(0, ge=0, le=1024)
+    """Steps that the embedded pipelines API runs at once, of all runs together; 0: one for each CPU core."""
+
     minio_binary: FilePath | None = None
     """A `minio` server, for the object store's integration tests to run against as well.
     Empty: `minio` on PATH, or the one that `make minio` built."""
 
     model_name: Annotated[str, Field(pattern=MODEL_NAME), Accepts("1 to 63 of a-z, 0-9 and '-'")] = "photos"
     """The model that commands mean and that the puller follows, where none is named."""
+
+    model_address: Annotated[str, Field(pattern=r"^([^\s/]+:[0-9]{1,5})?$"), Accepts("host:port, or nothing")] = ""
+    """Where a model server speaks TensorFlow Serving's gRPC. Empty: the one of this machine, which the puller
+    brings the versions to."""
+
+    model_port: int = Field(8500, ge=1024, le=65535)
+    """gRPC port of this machine's model server."""
+
+    model_rest_port: int = Field(8501, ge=1024, le=65535)
+    """REST port of this machine's model server."""
 
     model_keep: int = Field(10, ge=1)
     """Versions that `binocular prune` leaves in the store, the newest ones; the one in production and the one
@@ -220,6 +240,16 @@ def load(folder: Path = Path()) -> Settings:
         raise SettingError("\n".join(_explain(error, values, origins))) from None
     settings._origins.update(origins)  # noqa: SLF001 - set once, here, before anybody sees the object
     return settings
+
+
+def as_environment(settings: Settings) -> dict[str, str]:
+    """The variables that make a process load these settings, wherever it runs. They hold the secrets too."""
+    given = {}
+    for name in Settings.model_fields:
+        value = getattr(settings, name)
+        if settings.origin(name) != "default" or name == "home":
+            given[variable(name)] = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    return given
 
 
 def unknown_variables() -> list[str]:

@@ -43,13 +43,13 @@ def command(
 
     Exit code 0 for either verdict: a rejection is an answer, not a failure.
     """
+    gate = Gate(**thresholds)  # type: ignore[arg-type]
     # The libraries that models need take seconds; a wrong option should not wait for them.
     from components.evaluate.evaluation import PAGE, Question, evaluate, write  # noqa: PLC0415
 
     logs.configure(load())
     if champion is not None and champion_version is None and champion.absolute().name.isdecimal():
         champion_version = int(champion.absolute().name)
-    gate = Gate(**thresholds)  # type: ignore[arg-type]
     evaluation = evaluate(Question(snapshot, candidate, champion, champion_version, validation, gate))
     write(evaluation, out)
     for reason in evaluation.verdict.reasons:

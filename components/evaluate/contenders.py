@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from binocular.bundle import TOLERANCE, Bundle
 from binocular.candidate import Candidate
@@ -11,7 +13,7 @@ from binocular.errors import BinocularError
 from binocular.report.words import printable
 from binocular.snapshot import Row
 from components.evaluate.asking import Asked, ask_all, latencies
-from components.evaluate.evidence import Comparison, Judged, Latency, paired, probability_fault
+from components.evaluate.evidence import Comparison, Judged, Latency, PairedClass, paired, probability_fault
 from components.evaluate.measures import measure
 from components.evaluate.mistakes import Answered
 from components.evaluate.models import KerasModel, load_candidate, load_champion
@@ -115,11 +117,12 @@ def compare(rows: Sequence[Row], candidate: Answered | None, champion: Answered 
     labels = np.array([row.label for row in rows], dtype=object)
     right, champion_right = candidate.right(rows), champion.right(rows)
     known = np.isin(labels, list(common)) if len(labels) else np.zeros(0, dtype=np.bool_)
-    classes = {
-        label: found
-        for label in sorted(common)
-        if (found := paired(right[labels == label], champion_right[labels == label])) is not None
-    }
+    answers = [each.labels()[known] for each in (candidate, champion)]
+    classes = {}
+    for label in sorted(common):
+        recognised = paired(right[labels == label], champion_right[labels == label])
+        if recognised is not None:
+            classes[label] = PairedClass(recognised, *(_f1(label, labels[known], each) for each in answers))
     return Comparison(
         added=tuple(label for label in candidate.classes if label not in common),
         removed=tuple(label for label in champion.classes if label not in common),
@@ -127,6 +130,11 @@ def compare(rows: Sequence[Row], candidate: Answered | None, champion: Answered 
         classes=classes,
         same_answers=_same_answers(candidate, champion),
     )
+
+
+def _f1(label: str, labels: NDArray[Any], answers: NDArray[Any]) -> float:
+    is_label, is_answer = labels == label, answers == label
+    return float(2 * (is_label & is_answer).sum() / (is_label.sum() + is_answer.sum()))
 
 
 def _same_answers(one: Answered, other: Answered) -> bool:

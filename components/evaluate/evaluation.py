@@ -7,6 +7,7 @@ write(evaluation, Path("out"))     # verdict.json, evaluation.json, predictions.
 
 import gzip
 import json
+import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ PAGE: Final = "report.html"
 PREDICTIONS: Final = "predictions.jsonl.gz"
 # Probabilities are written to this many digits.
 DIGITS: Final = 5
+
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -84,8 +88,10 @@ def evaluate(question: Question) -> Evaluation:
         comparison=contenders.compare(rows, candidate.usable, opponent),
         gallery=worth_seeing,
     )
+    verdict = judge(evidence, question.gate)
+    log.info("evaluated", extra={"images": evidence.images, "decision": verdict.decision, "says": verdict.summary})
     return Evaluation(
-        judge(evidence, question.gate),
+        verdict,
         evidence,
         pictures(worth_seeing, model, question.snapshot, rows),
         tuple(rows),
@@ -97,6 +103,8 @@ def evaluate(question: Question) -> Evaluation:
 def write(evaluation: Evaluation, out: Path) -> None:
     """Write what machines read and what a person reads; the verdict, which the others explain, last."""
     out.mkdir(parents=True, exist_ok=True)
+    # Whoever is cut off here leaves no verdict, rather than the one of another run.
+    (out / VERDICT).unlink(missing_ok=True)
     evaluation.evidence.write(out / EVALUATION)
     with (out / PREDICTIONS).open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
         for line in _predictions(evaluation):

@@ -73,13 +73,22 @@ class Paired:
 
 
 @dataclass(frozen=True)
+class PairedClass:
+    """Two models on the images of one class, and how far their answer can be trusted when they say it."""
+
+    recognised: Paired
+    f1: float  # of the candidate
+    champion_f1: float
+
+
+@dataclass(frozen=True)
 class Comparison:
     """Candidate and champion on the images whose label both know."""
 
     added: tuple[str, ...]  # classes that only the candidate knows
     removed: tuple[str, ...]  # classes that only the champion knows
     overall: Paired | None  # None where there is no such image
-    classes: dict[str, Paired]
+    classes: dict[str, PairedClass]
     same_answers: bool  # on every image, to the digits that two copies of a model agree on
 
 

@@ -17,21 +17,38 @@ MOST_PAIRS: Final = 20
 # Of more classes, those recognised worst are shown.
 MOST_CLASS_ROWS: Final = 60
 MOST_FAINT_CURVES: Final = 24
+LEAST_IN_BIN: Final = 3
 NOT_KNOWN: Final = "\N{EN DASH}"
 
-# Name, title, what it means, and whether less of it is better.
-_TILES: Final = (
-    ("accuracy", "accuracy", "share of right answers", False),
-    ("balanced_accuracy", "balanced accuracy", "the same, each class counting as much as any other", False),
-    ("macro_f1", "macro F1", "precision and recall in one, averaged over the classes", False),
-    ("mcc", "MCC", "correlation of answers and labels; 0 is guessing, 1 perfect", False),
-    ("top_2_accuracy", "top-2 accuracy", "share where the right label is among the best two", False),
-    ("roc_auc", "ROC AUC", "how well a class is ranked above the others, averaged over the classes", False),
-    ("log_loss", "log loss", "how surprised it is by the right labels; 0 is best", True),
-    ("calibration_error", "calibration error", "how far confidence and accuracy are apart; 0 is best", True),
-)
-_SHARES: Final = {"accuracy", "balanced_accuracy", "macro_f1", "top_2_accuracy"}
 Direction = Literal["good", "bad", "even"]
+
+
+@dataclass(frozen=True)
+class _Metric:
+    """A figure that has a tile."""
+
+    name: str
+    title: str
+    means: str
+    share: bool = False  # written as a percentage
+    less_is_better: bool = False
+
+
+_METRICS: Final = (
+    _Metric("accuracy", "accuracy", "share of right answers", share=True),
+    _Metric("balanced_accuracy", "balanced accuracy", "the same, each class counting the same", share=True),
+    _Metric("macro_f1", "macro F1", "precision and recall in one, averaged over the classes", share=True),
+    _Metric("mcc", "MCC", "correlation of answers and labels; 0 is guessing, 1 perfect"),
+    _Metric("top_2_accuracy", "top-2 accuracy", "share where the right label is among the best two", share=True),
+    _Metric("roc_auc", "ROC AUC", "how well a class is ranked above the others, averaged over the classes"),
+    _Metric("log_loss", "log loss", "how surprised it is by the right labels; 0 is best", less_is_better=True),
+    _Metric(
+        "calibration_error",
+        "calibration error",
+        "how far confidence and accuracy are apart; 0 is best",
+        less_is_better=True,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -88,26 +105,28 @@ def tiles(evidence: Evidence) -> list[Tile]:
     if measures is None:
         return []
     before = evidence.champion.measures.overall if evidence.champion and evidence.champion.measures else {}
+    # Where the class lists differ, the champion's figures are on other images: side by side, but no difference.
+    same_images = not (evidence.comparison and (evidence.comparison.added or evidence.comparison.removed))
     return [
-        _tile(name, title, means, less, measures, before.get(name))
-        for name, title, means, less in _TILES
-        if name in measures.overall
+        _tile(metric, measures, before.get(metric.name), same_images=same_images)
+        for metric in _METRICS
+        if metric.name in measures.overall
     ]
 
 
-def _tile(name: str, title: str, means: str, less: bool, measures: Measures, before: float | None) -> Tile:  # noqa: FBT001
-    share = name in _SHARES
-    value = measures.overall[name]
-    interval = measures.intervals.get(name)
-    change = None if before is None else value - before
+def _tile(metric: _Metric, measures: Measures, before: float | None, *, same_images: bool) -> Tile:
+    share, value = metric.share, measures.overall[metric.name]
+    interval = measures.intervals.get(metric.name)
+    change = value - before if before is not None and same_images else None
+    gain = 0.0 if change is None else -change if metric.less_is_better else change
     return Tile(
-        title,
-        means,
+        metric.title,
+        metric.means,
         _written(value, share=share),
         f"{_written(interval[0], share=share)} to {_written(interval[1], share=share)}" if interval else None,
         None if before is None else _written(before, share=share),
         None if change is None else _signed(change, share=share),
-        _direction(0.0 if change is None else -change if less else change),
+        _direction(gain),
     )
 
 
@@ -125,7 +144,7 @@ def class_rows(evidence: Evidence) -> tuple[list[ClassRow], int]:
     rows = []
     for each in every[:MOST_CLASS_ROWS]:
         paired = compared.get(each.label)
-        rows.append(_class_row(each, paired.champion if paired else None))
+        rows.append(_class_row(each, paired.recognised.champion if paired else None))
     return rows, max(0, len(every) - MOST_CLASS_ROWS)
 
 
@@ -189,7 +208,7 @@ def charts(evidence: Evidence) -> list[LineChart]:
 
 
 def _reliability(measures: Measures, before: Measures | None) -> LineChart:
-    ideal = Line("what it should be", ((0.0, 0.0), (1.0, 1.0)), "faint", dashed=True)
+    ideal = Line("ideal", ((0.0, 0.0), (1.0, 1.0)), "faint", dashed=True)
     lines = [
         ideal,
         *([_bins(before, "champion", "second")] if before else []),
@@ -202,14 +221,17 @@ def _reliability(measures: Measures, before: Measures | None) -> LineChart:
 
 
 def _bins(measures: Measures, name: str, tone: Tone) -> Line:
+    # A few images in a bin say nothing; evaluation.json has them all the same.
+    least = max(LEAST_IN_BIN, measures.images // 100)
+    bins = [each for each in measures.calibration if each.images >= least]
     return Line(
         name,
-        tuple((each.confidence, each.accuracy) for each in measures.calibration),
+        tuple((each.confidence, each.accuracy) for each in bins),
         tone,
         dots=tuple(
             f"{counted(each.images, 'image')} answered with {percent(each.low)} to {percent(each.high)}: "
             f"{percent(each.accuracy)} right"
-            for each in measures.calibration
+            for each in bins
         ),
     )
 

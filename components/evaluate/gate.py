@@ -31,7 +31,9 @@ class Gate(Parameters):
         most=1,
     )
     chance: float = number(
-        0.05, "A class's drop is unlikely to be chance below this probability (exact, one-sided).", most=1
+        0.05,
+        "A class's drop is no chance below this probability (exact, one-sided), which all classes share.",
+        most=1,
     )
     max_class_collapse: float = number(
         0.3,

@@ -7,6 +7,7 @@ Averages are over the classes that have test images. A figure that is not define
 an image or the ROC of a class that all images belong to, is missing: absent in `overall`, None elsewhere.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -98,7 +99,7 @@ def _overall(
     found: dict[str, float] = {
         "accuracy": float((truth == predicted).mean()),
         "balanced_accuracy": float(np.mean([classes[place].recall for place in present])),
-        "mcc": float(sklearn.matthews_corrcoef(truth, predicted)),
+        "mcc": _mcc(truth, predicted, len(classes)),
         "log_loss": float(sklearn.log_loss(truth, shares, labels=range(len(classes)))),
         "calibration_error": sum(each.images * abs(each.accuracy - each.confidence) for each in bins) / len(truth),
     }
@@ -121,6 +122,14 @@ def _overall(
         if defined:
             found[name] = float(np.mean(defined))
     return found
+
+
+def _mcc(truth: Truth, predicted: Truth, classes: int) -> float:
+    """Matthews' correlation; 0 where all labels or all answers are the same. (scikit-learn warns of that.)"""
+    of_truth, of_predicted = np.bincount(truth, minlength=classes), np.bincount(predicted, minlength=classes)
+    images, hits = len(truth), int((truth == predicted).sum())
+    spread = (images**2 - int(of_truth @ of_truth)) * (images**2 - int(of_predicted @ of_predicted))
+    return (hits * images - int(of_truth @ of_predicted)) / math.sqrt(spread) if spread else 0.0
 
 
 def _intervals(confusion: Counts) -> dict[str, Interval]:

@@ -56,10 +56,14 @@ class Answered:
         best = int(self.probabilities[place].argmax())
         return Answer(self.classes[best], float(self.probabilities[place, best]))
 
+    def labels(self) -> NDArray[Any]:
+        """The answer to each image."""
+        answers: NDArray[Any] = np.array(self.classes, dtype=object)[self.probabilities.argmax(1)]
+        return answers
+
     def right(self, rows: Sequence[Row]) -> NDArray[np.bool_]:
         """Whether each image was given its label; never where the label is unknown to the model."""
-        labels = np.array(self.classes, dtype=object)[self.probabilities.argmax(1)]
-        correct: NDArray[np.bool_] = labels == np.array([row.label for row in rows], dtype=object)
+        correct: NDArray[np.bool_] = self.labels() == np.array([row.label for row in rows], dtype=object)
         return correct
 
 

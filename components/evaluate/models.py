@@ -8,7 +8,7 @@ raise becomes an `IntegrityError` of one line.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -58,6 +58,7 @@ def load_candidate(folder: Path) -> KerasModel:
         graph.get_concrete_function()
     except Exception as error:  # noqa: BLE001 - see the module
         raise IntegrityError(f"{path} does not load: {_reason(error)}") from None
+    _check_size(str(path), facts, model.inputs[0].shape)
     return KerasModel(facts, path.stat().st_size, _asking(graph, str(path), facts), model)
 
 
@@ -70,9 +71,11 @@ def load_champion(folder: Path) -> Model:
     try:
         loaded = tensorflow.saved_model.load(folder)
         signature = loaded.signatures[SIGNATURE]
-        (name,) = signature.structured_input_signature[1]
+        ((name, takes),) = signature.structured_input_signature[1].items()
     except Exception as error:  # noqa: BLE001 - see the module
         raise IntegrityError(f"{folder} does not load as a SavedModel: {_reason(error)}") from None
+    # A graph of convolutions would answer images of any size, and badly.
+    _check_size(str(folder), facts, takes.shape)
 
     def graph(images: Pixels) -> object:
         return signature(**{name: tensorflow.constant(images)})[OUTPUT]
@@ -80,6 +83,15 @@ def load_champion(folder: Path) -> Model:
     # What a signature belongs to lives only as long as somebody holds it.
     graph.keep = loaded  # type: ignore[attr-defined]
     return Model(facts, _bytes_of(folder), _asking(graph, str(folder), facts))
+
+
+def _check_size(name: str, facts: Answers, shape: Sequence[int | None]) -> None:
+    """IntegrityError if a model does not take images of the size that its facts say."""
+    takes = list(shape)
+    if takes[1:] != [facts.height, facts.width, 3]:
+        raise IntegrityError(
+            f"{name} takes images {takes}; its facts say {facts.height} x {facts.width} pixels of 3 colours"
+        )
 
 
 def _asking(graph: Callable[[Pixels], object], name: str, facts: Answers) -> Callable[[Pixels], Probabilities]:

@@ -33,7 +33,7 @@ def folded(model: Any) -> Any:  # noqa: ANN401
     for layer in model.layers:
         if layer.name in norms:
             copy.get_layer(layer.name).set_weights(_merged(layer, norms[layer.name]))
-        elif layer.name not in replaced:
+        elif layer.weights and layer.name not in replaced:
             copy.get_layer(layer.name).set_weights(layer.get_weights())
     return copy
 

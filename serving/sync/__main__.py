@@ -17,6 +17,7 @@ from pathlib import Path
 
 from binocular import logs
 from binocular.errors import BinocularError, of_this_machine
+from binocular.parts import served_folder
 from binocular.settings import Settings, load
 from binocular.signatures import trust
 from binocular.store import connect
@@ -91,7 +92,7 @@ def main() -> int:
         settings = load()
         logs.configure(settings)
         models = sorted(set(arguments.model or [settings.model_name]))
-        folder = arguments.folder or settings.puller_folder or settings.home / "served"
+        folder = arguments.folder or served_folder(settings)
         puller = Puller(settings, models, folder)
         if arguments.once:
             return puller.once()

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from binocular.store import Store
+from tests.pipelines_server import PipelinesServer
 from tests.servers import MinIO, SeaweedFS, StoreServer, find_minio
 
 
@@ -19,6 +20,25 @@ def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def embedded_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """The embedded store alone, with a bucket, for tests that are about something else."""
+    server = SeaweedFS(tmp_path_factory.mktemp("embedded-store"))
+    server.start()
+    yield server.store()
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def pipelines(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PipelinesServer]:
+    """A running pipelines API with state of its own."""
+    server = PipelinesServer(tmp_path_factory.mktemp("pipelines"), embedded_store)
+    server.variables |= {"TEST_SECRET": "from this machine"}
+    server.start()
+    yield server
+    server.stop()
+
+
 @pytest.fixture
 def bucket() -> str:
     """The name of a bucket that no other test uses."""
@@ -26,8 +46,9 @@ def bucket() -> str:
 
 
 @pytest.fixture
-def store(server: StoreServer, bucket: str) -> Store:
-    """A store with an empty bucket."""
+def store(server: StoreServer, bucket: str) -> Iterator[Store]:
+    """A store with an empty bucket, which goes when the test ends."""
     store = server.store(store_bucket=bucket)
     store.ensure_bucket()
-    return store
+    yield store
+    server.drop(bucket)

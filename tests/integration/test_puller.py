@@ -15,15 +15,11 @@ import pytest
 
 from binocular import registry
 from binocular.folders import file_names
-from binocular.parts import puller
 from binocular.registry import prefix
-from binocular.settings import Settings
-from binocular.state import log_folder, run_folder
 from binocular.store import Store
-from binocular.supervisor import Supervisor
 from serving.sync.folder import OURS
 from tests.puller import NAME, ROOT, PullerProcess, assert_whole, publish, published
-from tests.servers import SeaweedFS, StoreServer, free_port, wait_until
+from tests.servers import SeaweedFS, StoreServer, wait_until
 
 KILLS = 5
 KILLS_WITHIN_S = 20
@@ -320,23 +316,3 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._stop.set()
         self._thread.join()
-
-
-def test_the_part_of_the_stack_is_ready_before_there_is_a_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    port = free_port()
-    monkeypatch.setenv("BINOCULAR_PULLER_PORT", str(port))
-    settings = Settings(home=tmp_path, puller_port=port)
-    for folder in (run_folder(settings), log_folder(settings)):
-        folder.mkdir()
-    stack = Supervisor(settings, [puller(settings)])
-
-    def ready() -> bool:
-        stack.tick()
-        return stack.runners[0].state.condition == "ready"
-
-    try:
-        wait_until(ready)
-    finally:
-        stack.runners[0].stop()

@@ -10,15 +10,20 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
 from binocular import embedded, processes
-from binocular.settings import Settings
+from binocular.settings import Settings, variable
 from binocular.state import lock_owner, read_state
 from binocular.store import Store, connect
+from tests import sample_pipelines
 from tests.servers import StoreServer, free_port, free_store_port, wait_until
+
+PARTS = ("store", "pipelines", "puller", "model")
+PORTS = ("kfp_port", "puller_port", "model_port", "model_rest_port")
 
 
 class Machine:
@@ -26,10 +31,11 @@ class Machine:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.settings = Settings(home=folder / ".binocular", store_port=free_store_port())
+        ports: dict[str, Any] = {"store_port": free_store_port(), **{name: free_port() for name in PORTS}}
+        self.settings = Settings(home=folder / ".binocular", **ports)
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("BINOCULAR_")},
-            "BINOCULAR_STORE_PORT": str(self.settings.store_port),
+            **{variable(name): str(port) for name, port in ports.items()},
         }
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
@@ -69,7 +75,8 @@ class Machine:
         """No process and no port."""
         assert processes.ours(self.settings.home) == []
         assert lock_owner(self.settings) is None
-        assert [port for port in embedded.ports(self.settings) if not processes.is_free(port)] == []
+        ports = [*embedded.ports(self.settings), *(getattr(self.settings, name) for name in PORTS)]
+        assert [port for port in ports if not processes.is_free(port)] == []
 
 
 @pytest.fixture
@@ -89,7 +96,7 @@ def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
     code, output = machine.run("status")
     assert code == 0
     assert output.splitlines()[0].split()[:2] == ["part", "condition"]
-    assert output.splitlines()[1].split()[:2] == ["store", "ready"]
+    assert [line.split()[:2] for line in output.splitlines()[1:]] == [[part, "ready"] for part in PARTS]
 
     assert machine.run("down") == (0, "stopped\n")
     machine.assert_nothing_left()
@@ -99,7 +106,7 @@ def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
     assert machine.store().read("kept").data == b"over a restart"
 
 
-@pytest.mark.parametrize("victim", ["store", "supervisor"])
+@pytest.mark.parametrize("victim", [*PARTS, "supervisor"])
 def test_after_kill_9_of_any_process_down_leaves_nothing(machine: Machine, victim: str) -> None:
     machine.run("up")
     pid = machine.pid(victim)
@@ -122,6 +129,7 @@ def test_a_part_that_crashes_is_started_again_with_its_data(machine: Machine) ->
 
     assert store.read("acknowledged").data == b"before the crash"  # the client rides it out
     wait_until(lambda: machine.condition("store") == "ready" and machine.pid("store") != first)
+    wait_until(lambda: machine.condition("pipelines") == "ready")
     code, output = machine.run("status")
     assert (code, output.splitlines()[1].split()[3]) == (0, "1")
 
@@ -257,6 +265,21 @@ def test_with_a_named_store_none_is_started_and_its_bucket_is_made(
     assert list(server.store(store_bucket=bucket).entries()) == []
 
 
+def test_a_run_that_is_going_survives_down_and_up(machine: Machine, tmp_path: Path) -> None:
+    package = sample_pipelines.compiled(sample_pipelines.ledger, tmp_path)
+    machine.run("up")
+    code, output = machine.run("run", package, "--detach", "--param", f"folder={tmp_path}")
+    assert code == 0, output
+    run_id = output.removeprefix("run ").strip()
+    wait_until((tmp_path / "ledger").exists)
+
+    machine.run("down")
+    machine.assert_nothing_left()
+    machine.run("up")
+
+    wait_until(lambda: "succeeded," in machine.run("runs", run_id)[1])
+
+
 def test_ctrl_c_during_up_stops_what_it_started(machine: Machine) -> None:
     with machine.start("up") as process:
         wait_until(lambda: machine.pid("store"))
@@ -300,7 +323,7 @@ def test_logs_show_each_part_and_follow(machine: Machine) -> None:
     machine.run("up")
     assert "part ready" in machine.run("logs", "supervisor")[1]
     code, output = machine.run("logs", "nobody")
-    assert (code, "there are: store, supervisor" in output) == (1, True)
+    assert (code, "there are: model, pipelines, puller, store, supervisor" in output) == (1, True)
 
     with machine.start("logs", "--follow", "-n", "0", "store") as process:
         time.sleep(1)  # it has begun to follow, or will show the line as its first
@@ -317,8 +340,9 @@ def test_events_can_be_json(machine: Machine) -> None:
     events = [
         json.loads(line) for line in (machine.settings.home / "logs" / "supervisor.log").read_text().splitlines()
     ]
-    assert [event["event"] for event in events] == ["part starting", "part ready"]
-    assert events[0]["part"] == "store"
+    assert [(event["part"], event["event"]) for event in events] == [
+        (part, event) for part in PARTS for event in ("part starting", "part ready")
+    ]
 
 
 def _status(port: int, request: str) -> int:

@@ -1,0 +1,59 @@
+"""How often the gate's rule about classes rejects: models that are equally good, and a class that got worse.
+
+    python benchmarks/gate.py
+
+Draws test sets: of each class so many images; on a part of them candidate and champion differ, each as often in
+the right. For "a class worse", the candidate recognises that much less of one class in truth.
+"""
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from components.evaluate.champion_rules import is_worse
+from components.evaluate.evidence import Paired, PairedClass
+from components.evaluate.gate import Gate
+
+SHAPES = ((2, 50), (6, 15), (6, 60), (20, 30), (100, 30), (100, 100))
+DIFFERENT = (0.05, 0.1, 0.2)
+WORSE = (0.0, 0.1, 0.2, 0.3)
+SEED = 1
+
+
+@click.command()
+@click.option("--draws", default=1000, show_default=True, help="Test sets of each kind.")
+def main(draws: int) -> None:
+    """Print the share of test sets on which the rule rejects."""
+    table = Table("classes", "images each", "differ on", "rejected: equally good", *_headers(), box=None)
+    for classes, images in SHAPES:
+        for different in DIFFERENT:
+            shares = [_rejected(classes, images, different, worse, draws) for worse in WORSE]
+            table.add_row(str(classes), str(images), f"{different:.0%}", *(f"{share:.1%}" for share in shares))
+    Console().print(table)
+
+
+def _headers() -> list[str]:
+    return [f"a class {100 * worse:.0f} points worse" for worse in WORSE[1:]]
+
+
+def _rejected(classes: int, images: int, different: float, worse: float, draws: int) -> float:
+    rng, gate = np.random.default_rng(SEED), Gate()
+    shares = np.array([[different / 2, different / 2, 1 - different]] * classes)
+    shares[0] += worse, 0, -worse
+    rejected = 0
+    for _ in range(draws):
+        drawn = rng.multinomial(images, shares)
+        rejected += any(_guilty(int(broken), int(fixed), images, classes, gate) for broken, fixed, _ in drawn)
+    return rejected / draws
+
+
+def _guilty(broken: int, fixed: int, images: int, classes: int, gate: Gate) -> bool:
+    recognised = Paired(images, images - broken - fixed, fixed, broken, 0, 1.0, None)
+    # As if it were not made up for by precision, which is the harder case.
+    lost = PairedClass(recognised, f1=0.0, champion_f1=1.0)
+    return recognised.drop > gate.max_class_recall_drop and is_worse(lost, classes, gate)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,257 @@
+"""What the model server costs: start, memory, what a request takes beyond the model, and throughput.
+
+    python benchmarks/serving.py --json serving.json
+    python benchmarks/serving.py --alpha 1.0 --weights mobilenet_v2_1.0_no_top.weights.h5
+
+Makes a MobileNetV2 as our export does (frozen SavedModel and LiteRT model), then asks a server process over
+gRPC and, turn by turn in the same run, runs bare LiteRT interpreters in a loop: on a machine that others use
+too, only ratios of neighbours in time mean something. Clients and server share the machine's cores.
+"""
+
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+import grpc
+import numpy as np
+import psutil
+from ai_edge_litert.interpreter import Interpreter
+from rich.console import Console
+from rich.table import Table
+
+from binocular.wire import messages, tensors
+
+CORES = len(os.sched_getaffinity(0))
+CLIENTS = 16
+BATCHES = (1, 8, 64)
+CLASSES = 6
+START_WITHIN_S = 60
+MB = 1e6
+
+
+@click.command()
+@click.option("--alpha", default=0.5, show_default=True, help="Width of the MobileNetV2.")
+@click.option("--side", default=160, show_default=True, help="Pixels a side.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights without top; random ones by default.")
+@click.option("--rounds", default=5, show_default=True, help="Turns of bare loop and server; the median counts.")
+@click.option("--seconds", default=4.0, show_default=True, help="Length of each turn.")
+@click.option("--json", "out", type=click.Path(path_type=Path), help="File to write the figures to.")
+def main(alpha: float, side: int, weights: Path | None, rounds: int, seconds: float, out: Path | None) -> None:
+    """Measure, and print a table."""
+    with tempfile.TemporaryDirectory() as scratch:
+        version = Path(scratch) / "model" / "1"
+        # In a process of its own: this one shall not hold tensorflow while it measures.
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                (
+                    f"import benchmarks.serving as s; s.make({str(version)!r}, {alpha}, {side}, "
+                    f"{str(weights) if weights else None!r})"
+                ),
+            ],
+            check=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
+        figures = {
+            "cores": CORES,
+            "alpha": alpha,
+            "side": side,
+            "batches_ms_an_image": _batches(version / "model.tflite", image),
+            **_start(version.parent, image),
+            **_compare(version, image, rounds, seconds),
+        }
+    _print(figures)
+    if out:
+        out.write_text(json.dumps(figures, indent=1))
+
+
+def make(folder: str, alpha: float, side: int, weights: str | None) -> None:
+    """A version folder as our export makes it. Imports tensorflow."""
+    import keras  # noqa: PLC0415
+    import tensorflow as tf  # noqa: PLC0415
+    from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415
+        convert_variables_to_constants_v2 as freeze,
+    )
+
+    body = keras.applications.MobileNetV2(
+        include_top=False, weights=weights, alpha=alpha, input_shape=(side, side, 3), pooling="avg"
+    )
+    pixels = keras.Input((side, side, 3))
+    model = keras.Model(pixels, keras.layers.Dense(CLASSES, activation="softmax")(body(pixels, training=False)))
+
+    def serve(images: object) -> object:
+        return model(tf.cast(images, tf.float32) / 127.5 - 1, training=False)
+
+    spec = tf.TensorSpec([None, side, side, 3], tf.uint8, name="images")
+    frozen = freeze(tf.function(serve).get_concrete_function(spec))
+    v1 = tf.compat.v1
+    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        tf.import_graph_def(frozen.graph.as_graph_def(), name="")
+        signature = v1.saved_model.predict_signature_def(
+            {"images": graph.get_tensor_by_name(frozen.inputs[0].name)},
+            {"probabilities": graph.get_tensor_by_name(frozen.outputs[0].name)},
+        )
+        builder = v1.saved_model.Builder(folder)
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+    Path(folder, "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+
+
+class Bare:
+    """One interpreter of one thread, as the server holds them."""
+
+    def __init__(self, path: Path, batch: int, image: np.ndarray) -> None:
+        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._images = np.repeat(image, batch, axis=0)
+        self._interpreter.resize_tensor_input(self._input, self._images.shape)
+        self._interpreter.allocate_tensors()
+
+    def __call__(self) -> None:
+        """Run once."""
+        self._interpreter.set_tensor(self._input, self._images)
+        self._interpreter.invoke()
+        self._interpreter.get_tensor(self._output)
+
+
+class Served:
+    """A server process; calling it asks for one image."""
+
+    def __init__(self, base: Path, image: np.ndarray) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        began = time.perf_counter()
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "serving.server", f"--port={port}", f"--model_base_path={base}"],
+            stderr=subprocess.DEVNULL,
+        )
+        request = messages.PredictRequest()
+        request.model_spec.name = "default"
+        request.inputs["images"].CopyFrom(tensors.to_proto(image))
+        self._request = request.SerializeToString()
+        quick = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 20)]
+        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=quick)
+        self._call = self._channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        self._call(self._request, wait_for_ready=True, timeout=START_WITHIN_S)
+        self.first_answer_s = time.perf_counter() - began
+
+    def __call__(self) -> None:
+        """Ask once."""
+        self._call(self._request)
+
+    def memory_mb(self) -> float:
+        """What it holds."""
+        return float(psutil.Process(self.process.pid).memory_info().rss / MB)
+
+    def close(self) -> None:
+        """End it."""
+        self._channel.close()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait()
+
+
+def _latency(call: Callable[[], None], seconds: float) -> float:
+    """Median milliseconds of a call, one after the other."""
+    took, end = [], time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        began = time.perf_counter()
+        call()
+        took.append(time.perf_counter() - began)
+    return statistics.median(took) * 1e3
+
+
+def _throughput(calls: list[Callable[[], None]], seconds: float) -> float:
+    """Calls a second, a thread each."""
+    end = time.perf_counter() + seconds
+
+    def loop(call: Callable[[], None]) -> int:
+        count = 0
+        while time.perf_counter() < end:
+            call()
+            count += 1
+        return count
+
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return sum(threads.map(loop, calls)) / seconds
+
+
+def _batches(path: Path, image: np.ndarray) -> dict[str, float]:
+    return {str(size): _latency(Bare(path, size, image), 2) / size for size in BATCHES}
+
+
+def _start(base: Path, image: np.ndarray) -> dict[str, float]:
+    starts, memory = [], []
+    for _ in range(5):
+        served = Served(base, image)
+        starts.append(served.first_answer_s)
+        memory.append(served.memory_mb())
+        served.close()
+    return {"first_answer_s": statistics.median(starts), "memory_after_start_mb": statistics.median(memory)}
+
+
+def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> dict[str, float]:
+    bare = [Bare(version / "model.tflite", 1, image) for _ in range(CORES)]
+    served = Served(version.parent, image)
+    here, there = psutil.Process(), psutil.Process(served.process.pid)
+    rows = []
+    try:
+        for _ in range(rounds):
+            alone, asked = _latency(bare[0], seconds), _latency(served, seconds)
+            loop, loop_cpu = _with_cpu([here], [*bare], seconds)
+            clients, server_cpu, client_cpu = _with_cpu([there, here], [served] * CLIENTS, seconds)
+            rows.append(
+                {
+                    "bare_ms": alone,
+                    "one_client_ms": asked,
+                    "overhead_ms": asked - alone,
+                    "bare_loop_images_s": loop,
+                    "clients_images_s": clients,
+                    "share_of_bare_loop": clients / loop,
+                    "bare_loop_cpu_ms": loop_cpu,
+                    "server_cpu_ms": server_cpu,
+                    "client_cpu_ms": client_cpu,
+                    "share_by_cpu": loop_cpu / (server_cpu + client_cpu),
+                }
+            )
+        memory = served.memory_mb()
+    finally:
+        served.close()
+    medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
+    return {**medians, "memory_after_load_mb": memory}
+
+
+def _with_cpu(processes: list[psutil.Process], calls: list[Callable[[], None]], seconds: float) -> list[float]:
+    """Calls a second, and the processor milliseconds that each of the processes spent on one."""
+
+    def spent() -> list[float]:
+        times = [process.cpu_times() for process in processes]
+        return [it.user + it.system for it in times]
+
+    before = spent()
+    rate = _throughput(calls, seconds)
+    return [rate, *((late - early) * 1e3 / (rate * seconds) for early, late in zip(before, spent(), strict=True))]
+
+
+def _print(figures: dict[str, object]) -> None:
+    table = Table("figure", "value", box=None)
+    for name, value in figures.items():
+        table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,193 @@
+"""Runs of pipelines, through kfp's own client: on this machine or on a cluster, as the settings say.
+
+    runs = Runs(settings)
+    run_id = runs.submit(Path("pipeline.yaml"), {"epochs": 3}, name="first try")
+    runs.get(run_id).state
+
+kfp is imported when a client is made and not before: it takes most of a second.
+"""
+
+import contextlib
+import io
+import json
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import urllib3
+
+from binocular.errors import (
+    BinocularError,
+    ConflictError,
+    NotFoundError,
+    PipelinesUnavailableError,
+    RequestError,
+)
+from binocular.parts import pipelines_url
+from binocular.settings import Settings, variable
+from binocular.store import connect
+
+T = TypeVar("T")
+Theirs = Any  # an object of kfp's client, which has no types
+
+EXPERIMENT = "Default"
+ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
+LARGEST_LOG_BYTES = 64 << 20
+_ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
+
+
+@dataclass(frozen=True)
+class Step:
+    """A task of a run, as a person looks at it."""
+
+    name: str
+    path: str
+    depth: int
+    state: str
+    took: timedelta | None
+    error: str
+    log: str
+    cached: bool
+    outputs: Mapping[str, str]
+    is_group: bool
+
+
+class Runs:
+    """The runs of one pipelines API."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.url = pipelines_url(settings)
+        self._client: Theirs = self._call(lambda: _client(self.url))
+
+    def submit(self, package: Path, parameters: Mapping[str, str], name: str, *, cache: bool | None = None) -> str:
+        """Start a run of a compiled package; its id. Parameters are texts, read as the package's types."""
+        given = _typed(package, parameters)
+
+        def start() -> Theirs:
+            with contextlib.redirect_stdout(io.StringIO()):  # it prints links to pages that are not here
+                return self._client.create_run_from_pipeline_package(
+                    str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
+                )
+
+        return str(self._call(start).run_id)
+
+    def get(self, run_id: str) -> Theirs:
+        """A run as kfp's client gives it."""
+        return self._call(lambda: self._client.get_run(run_id))
+
+    def newest(self, count: int) -> list[Theirs]:
+        """The runs that were made last."""
+        return list(
+            self._call(lambda: self._client.list_runs(page_size=count, sort_by="created_at desc")).runs or []
+        )
+
+    def terminate(self, run_id: str) -> None:
+        """End a run."""
+        self._call(lambda: self._client.terminate_run(run_id))
+
+    def log(self, step: Step) -> str:
+        """A step's log as far as it is in the object store."""
+        bucket = self._settings.store_bucket
+        if not step.log:
+            raise NotFoundError(f"{step.name} has no log: it did not run, or an earlier result was taken")
+        _, found, key = step.log.partition(f"://{bucket}/")
+        if not found:
+            raise NotFoundError(f"the log is {step.log}; to read it, set {variable('store_bucket')} to its bucket")
+        return connect(self._settings).read(key, LARGEST_LOG_BYTES).data.decode(errors="replace")
+
+    def _call(self, action: Callable[[], T]) -> T:
+        """Do something with the client; what the API refuses becomes an error of ours."""
+        import kfp_server_api  # noqa: PLC0415 - takes a moment, and only these verbs need it
+
+        try:
+            return action()
+        except kfp_server_api.ApiException as error:
+            raise _ERRORS.get(error.status, PipelinesUnavailableError)(_message(error)) from None
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            reason = str(getattr(error, "reason", error)).rpartition(": ")[2]
+            hint = "" if self._settings.kfp_url else "; `binocular up` starts it"
+            raise PipelinesUnavailableError(
+                f"pipelines API {self.url} is not answering ({reason}){hint}"
+            ) from None
+
+
+def _client(url: str) -> Theirs:
+    import kfp  # noqa: PLC0415 - see above
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # it announces itself with one
+        return kfp.Client(host=url)
+
+
+def _message(error: Theirs) -> str:
+    try:
+        return str(json.loads(error.body)["message"])
+    except (ValueError, LookupError, TypeError):
+        return f"the pipelines API answered {error.status} {error.reason}"
+
+
+def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+    """Parameters as values: texts stay texts where the package wants text, anything else is JSON."""
+    if not package.is_file():
+        raise NotFoundError(f"{package}: there is no such package; compile a pipeline, or name another file")
+    import yaml  # noqa: PLC0415 - comes with kfp
+
+    try:
+        spec = next(yaml.safe_load_all(package.read_text())) if package.suffix in {".yaml", ".yml"} else {}
+        wanted = spec.get("root", {}).get("inputDefinitions", {}).get("parameters", {})
+    except (yaml.YAMLError, AttributeError, StopIteration, UnicodeDecodeError):
+        raise RequestError(f"{package} is not a compiled pipeline") from None
+    values: dict[str, Any] = {}
+    for name, text in parameters.items():
+        values[name] = text
+        if wanted.get(name, {}).get("parameterType", "STRING") != "STRING":
+            with contextlib.suppress(ValueError):
+                values[name] = json.loads(text)
+    return values
+
+
+def steps(run: Theirs) -> list[Step]:
+    """A run's tasks, each behind the group it is in."""
+    found = (run.run_details.task_details if run.run_details else None) or []
+    children: dict[str, list[Theirs]] = {}
+    known = {task.task_id for task in found}
+    for task in found:
+        children.setdefault(task.parent_task_id if task.parent_task_id in known else "", []).append(task)
+
+    def below(parent: str, depth: int) -> Iterator[Step]:
+        for task in children.get(parent, []):
+            yield _step(task, depth, is_group=task.task_id in children)
+            yield from below(task.task_id, depth + 1)
+
+    return list(below("", 0))
+
+
+def _step(task: Theirs, depth: int, *, is_group: bool) -> Step:
+    executor = task.executor_detail
+    took = (task.end_time or datetime.now(UTC)) - task.start_time if task.start_time else None
+    return Step(
+        name=task.display_name or "",
+        path=task.pod_name or "",
+        depth=depth,
+        state=task.state or "",
+        took=took,
+        error=(task.error.message if task.error else "") or "",
+        log=(executor.main_job if executor else "") or "",
+        cached=bool(executor and executor.pre_caching_check_job),
+        outputs={name: (listed.artifact_ids or [""])[0] for name, listed in (task.outputs or {}).items()},
+        is_group=is_group,
+    )
+
+
+def chosen(found: list[Step], name: str) -> Step:
+    """The step that a name or a path means; NotFoundError names those there are."""
+    fitting = [step for step in found if name in {step.path, step.name} and not step.is_group]
+    exact = [step for step in fitting if step.path == name] or fitting
+    if len(exact) != 1:
+        names = ", ".join(step.path or step.name for step in (fitting or found) if not step.is_group)
+        raise NotFoundError(f"{len(exact) or 'no'} steps are called {name!r}; there are: {names or 'none yet'}")
+    return exact[0]
