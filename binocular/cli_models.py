@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from binocular import registry, retention
@@ -52,6 +52,11 @@ def show_models(settings: Settings, name: str | None, *, everything: bool, as_js
     if not rows:
         raise NotFoundError(f"no version of {model} is published; `binocular run` makes one")
     console.print(_table(rows))
+    for row in rows:
+        if "problem" in row:
+            console.print(f"version {row['version']}: {row['problem']}", style="red", markup=False)
+        if row.get("why"):
+            console.print(f"version {row['version']} is in production: {row['why']}", markup=False)
     if len(shown) < len(published):
         console.print(f"and {len(published) - len(shown)} older; --all shows them")
 
@@ -80,21 +85,18 @@ def _told(facts: Bundle) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table("version", "created", "accuracy", "production since", "by", "why", "snapshot", box=None)
+    """A line a version; what may be long, why it is in production, comes below."""
+    titles = ("version", "created", "accuracy", "snapshot", "production since", "by")
+    table = Table(*(Column(title, no_wrap=True) for title in titles), box=None, pad_edge=False)
     for row in rows:
-        if "problem" in row:
-            why = Text(row["problem"], style="red")
-            table.add_row(str(row["version"]), "", "", _time(row.get("since")), row.get("by"), why, "")
-            continue
-        accuracy = row["metrics"].get(ACCURACY)
+        accuracy = row.get("metrics", {}).get(ACCURACY)
         table.add_row(
             str(row["version"]),
-            _time(row["created"]),
+            _time(row.get("created")),
             "" if accuracy is None else f"{accuracy:.1%}",
+            (row.get("snapshot") or "")[:DIGEST_SHOWN],
             _time(row.get("since")),
             Text(row.get("by", "")),
-            Text(row.get("why", "")),
-            (row["snapshot"] or "")[:DIGEST_SHOWN],
             style="bold" if row["production"] else "",
         )
     return table

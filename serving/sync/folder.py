@@ -48,7 +48,7 @@ class ModelFolder:
 
     def lock(self) -> bool:
         """Become the one puller of this folder, until `unlock` or this process ends; False while another is."""
-        self._ours.mkdir(parents=True, exist_ok=True)
+        self._trash.mkdir(parents=True, exist_ok=True)
         file = (self._ours / "lock").open("a+b")
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -161,13 +161,14 @@ class ModelFolder:
 
     def discard(self, path: Path) -> None:
         """Delete a folder, which disappears at once however long that takes."""
-        self._trash.mkdir(parents=True, exist_ok=True)
+        self._trash.mkdir(parents=True, exist_ok=True)  # made by `lock` already: a full disk may not allow it
         path.rename(self._trash / uuid.uuid4().hex)
         self.empty_trash()
 
     def empty_trash(self) -> None:
         """Finish deletions, also those that an earlier process began."""
-        shutil.rmtree(self._trash, ignore_errors=True)
+        for path in self._trash.iterdir():
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def verify(folder: Path, manifest: Manifest) -> None:

@@ -150,7 +150,8 @@ class Follower:
                     self._tidy(production)
         except Exception as error:  # noqa: BLE001 - nor anything that lies in it
             if isinstance(error, DiskFullError):
-                self._folder.forget_arrivals()  # others need the space as well
+                with contextlib.suppress(OSError):
+                    self._folder.forget_arrivals()  # others need the space as well
             self._tell(*_explained(error))
             self._again_at = time.monotonic() + self._bringing.next()
             return
