@@ -46,9 +46,11 @@ PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q 
 	@touch $@
 
 .PHONY: demo
-demo: .venv/local ## Start everything there is and draw the sample dataset
+demo: .venv/local ## Start everything, draw the sample, train on it, serve what came of it
 	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
 	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
+	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn
+	@$(BIN)/binocular models
 	@$(BIN)/binocular status
 
 .PHONY: up down status logs

@@ -249,6 +249,8 @@ def _with_cpu(processes: list[psutil.Process], calls: list[Callable[[], None]], 
 def _print(figures: dict[str, object]) -> None:
     table = Table("figure", "value", box=None)
     for name, value in figures.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key}: {each:.2f}" for key, each in value.items())  # noqa: PLW2901
         table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
     Console().print(table)
 

@@ -8,13 +8,19 @@ TensorFlow Serving takes the folder as it is: `saved_model.pb` answers the signa
 same graph for LiteRT. The rest is ours: `binocular.json` with the facts, `labels.json` with the classes in the
 order of the answers, `README.md`, the model card, and `golden.npz`, a few images with the answers that Keras gave,
 which every copy must give again.
+
+Before a copy is served, `check(folder)` reads what can be read of it without the libraries that run it.
 """
 
+import re
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Final, Self
 
 from binocular.candidate import IMAGES, PROBABILITIES, Answers, Choice, Energy
 from binocular.datasets import Reference
+from binocular.errors import ModelError
 
 SAVED_MODEL: Final = "saved_model.pb"
 LITERT: Final = "model.tflite"
@@ -29,6 +35,10 @@ INPUT: Final = IMAGES
 OUTPUT: Final = PROBABILITIES
 # How far the answers of two copies of a model may be apart.
 TOLERANCE: Final = 1e-4
+# The header of an array in numpy's format, as far as it tells of the shape.
+_SHAPE: Final = re.compile(rb"\x93NUMPY.{4,6}\{[^{}]*'shape': \(([0-9, ]*)\)", re.DOTALL)
+_HEADER_BYTES: Final = 4096
+_CHUNK_BYTES: Final = 1 << 20
 
 
 class Bundle(Answers):
@@ -51,3 +61,38 @@ class Bundle(Answers):
     def read(cls, folder: Path) -> Self:
         """The facts of the version in a folder."""
         return cls.load(folder / FACTS)
+
+
+def check(folder: Path) -> Bundle:
+    """The facts of a version that may be served; an error says what is missing or cannot be read."""
+    facts = Bundle.read(folder)
+    if missing := [name for name in (SAVED_MODEL, LABELS, GOLDEN) if not (folder / name).is_file()]:
+        raise ModelError(f"the version in {folder} has no {missing[0]}")
+    shapes = golden_shapes(folder / GOLDEN)
+    images, answers = shapes.get(INPUT, ()), shapes.get(OUTPUT, ())
+    if not images or images[1:] != (facts.height, facts.width, 3) or answers != (images[0], len(facts.classes)):
+        raise ModelError(
+            f"{folder / GOLDEN} holds images {images} and answers {answers}, which is not what a model for"
+            f" {facts.height} x {facts.width} pixels and {len(facts.classes)} classes takes and gives"
+        )
+    return facts
+
+
+def golden_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shape of each array of a golden.npz, every byte of it read and its checksum compared; without numpy."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy"): _shape(archive, name) for name in archive.namelist()}
+    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, RuntimeError) as error:
+        raise ModelError(f"{path} cannot be read: {error}") from None
+
+
+def _shape(archive: zipfile.ZipFile, name: str) -> tuple[int, ...]:
+    """What the header of an array in numpy's format says of its shape."""
+    with archive.open(name) as file:
+        found = _SHAPE.match(file.read(_HEADER_BYTES))
+        while file.read(_CHUNK_BYTES):  # at the end it compares the checksum
+            pass
+    if found is None:
+        raise ValueError(f"{name} is no array")
+    return tuple(int(each) for each in found[1].split(b",") if each.strip())

@@ -12,8 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from binocular import follow, logs, settings_page, stack
-from binocular.cli_runs import run_pipeline, show_runs
+from binocular import cli_models, cli_runs, follow, logs, settings_page, stack
 from binocular.commands import run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
@@ -42,8 +41,16 @@ def cli(context: click.Context) -> None:
         log.warning("ignored: %s", name)
 
 
-cli.add_command(run_pipeline)
-cli.add_command(show_runs)
+for _verb in (
+    cli_runs.run_pipeline,
+    cli_runs.show_runs,
+    cli_models.show_models,
+    cli_models.promote,
+    cli_models.roll_back,
+    cli_models.sign,
+    cli_models.prune,
+):
+    cli.add_command(_verb)
 
 
 @cli.command()

@@ -1,9 +1,10 @@
 """`binocular run` and `binocular runs`: starting pipelines and watching them."""
 
 import importlib.util
+import json
 import re
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,16 +14,24 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from binocular.errors import BinocularError, NotFoundError, RequestError, RunFailedError
+from binocular.errors import (
+    BinocularError,
+    NotFoundError,
+    PipelinesUnavailableError,
+    RequestError,
+    RunFailedError,
+)
 from binocular.runs import ENDED, Runs, Step, Theirs, chosen, steps
 from binocular.settings import Settings
 
 POLL_S = 1.0
+PATIENCE_S = 60.0
 NEWEST = 20
 ID_CHARACTERS = 36
 LONGEST_NOTE = 100
 VERDICTS = ("decision", "verdict")
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "red", "CANCELING": "yellow", "RUNNING": "cyan"}
+_FRAME = {"time", "level", "logger", "event", "traceback"}
 _EVENT = re.compile(r"^\S+ +(?:DEBUG|INFO|WARNING|ERROR) +")
 
 console = Console(highlight=False, soft_wrap=True)
@@ -95,13 +104,25 @@ def _follow(runs: Runs, run_id: str) -> Theirs:
     seen: dict[str, str] = {}
     with Live(console=console, auto_refresh=False) if console.is_terminal else nullcontext() as live:
         while True:
-            run = runs.get(run_id)
+            run = _patiently(runs, run_id)
             if live is not None:
                 live.update(_view(run, _progress(runs, run)), refresh=True)
             else:
                 _print_changes(run, seen)
             if run.state in ENDED:
                 return run
+            time.sleep(POLL_S)
+
+
+def _patiently(runs: Runs, run_id: str) -> Theirs:
+    """The run, also where the API is started again meanwhile: the run outlives that, and so do we."""
+    end = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return runs.get(run_id)
+        except PipelinesUnavailableError:
+            if time.monotonic() > end:
+                raise
             time.sleep(POLL_S)
 
 
@@ -146,8 +167,18 @@ def _progress(runs: Runs, run: Theirs) -> dict[str, str]:
                 lines = runs.log(step).splitlines()
             except BinocularError:
                 continue  # nothing is stored yet
-            found[step.path] = _EVENT.sub("", lines[-1]) if lines else ""
+            found[step.path] = _said(lines[-1]) if lines else ""
     return found
+
+
+def _said(line: str) -> str:
+    """What a line of a log says, without when and how loud: both forms of `logs.py`, and any other line."""
+    with suppress(ValueError):
+        fields = json.loads(line)
+        if isinstance(fields, dict) and "event" in fields:
+            shown = [f"{name}={value}" for name, value in fields.items() if name not in _FRAME]
+            return " ".join([str(fields["event"]), *shown])
+    return _EVENT.sub("", line)
 
 
 def _failure(run: Theirs) -> str:

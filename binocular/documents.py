@@ -18,6 +18,12 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from binocular.errors import IntegrityError, NotFoundError
 
 
+class _Format(BaseModel):
+    """The format number alone."""
+
+    format: int | None = None
+
+
 class Document(BaseModel):
     """A value that is written whole and read whole."""
 
@@ -44,15 +50,16 @@ class Document(BaseModel):
     @classmethod
     def parse(cls, data: bytes, name: str) -> Self:
         """The document in bytes; an error says that `name` is damaged, and where."""
+        newest = cls.model_fields["format"].default
         try:
-            document = cls.model_validate_json(data)
+            # First, since a newer format may hold anything else that this release does not know.
+            found = _Format.model_validate_json(data).format
+            if found not in {None, newest}:
+                raise IntegrityError(
+                    f"{name} has format {found}; this release reads format {newest}: upgrade Binocular"
+                )
+            return cls.model_validate_json(data)
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise IntegrityError(f"{name} is damaged: {where + ': ' if where else ''}{first['msg']}") from None
-        newest = cls.model_fields["format"].default
-        if document.format != newest:
-            raise IntegrityError(
-                f"{name} has format {document.format}; this release reads format {newest}: upgrade Binocular"
-            )
-        return document

@@ -288,6 +288,21 @@ class TensorError(BinocularError):
     code = "tensor"
 
 
+class SignatureError(BinocularError):
+    """A version that is not signed by a key we trust, or a key that cannot sign. Retrying does not help."""
+
+    status = 422
+    code = "signature"
+
+
+class DiskFullError(BinocularError):
+    """This machine's disk has no room. Retrying helps after space was freed."""
+
+    status = 507
+    code = "disk_full"
+    retry = True
+
+
 def of_this_machine(error: OSError) -> str:
     """What the operating system refused, as one line: the path, then why."""
     return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

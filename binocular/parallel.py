@@ -1,8 +1,9 @@
-"""Doing the same to many things at once, a bounded number at a time."""
+"""Doing the same to many things: at once, a bounded number at a time, or in batches."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 A = TypeVar("A")
@@ -25,3 +26,10 @@ def in_parallel(workers: int, work: Callable[[A], R], items: Iterable[A]) -> Ite
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def in_batches(size: int, items: Iterable[A]) -> Iterator[list[A]]:
+    """Yield the items in lists of `size`, the last as long as it comes; drawn as they are needed."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

@@ -33,7 +33,12 @@ class Part:
 
 def parts(settings: Settings) -> list[Part]:
     """Every part that the settings ask for, in the order of their start: each needs only those before it."""
-    wanted = {_store: settings.store_url, _pipelines: settings.kfp_url}
+    wanted = {
+        _store: settings.store_url,
+        _pipelines: settings.kfp_url,
+        _puller: settings.model_address,
+        _model: settings.model_address,
+    }
     return [part(settings) for part, elsewhere in wanted.items() if not elsewhere]
 
 
@@ -92,6 +97,61 @@ def gateway(settings: Settings) -> Part:
 def pipelines_url(settings: Settings) -> str:
     """The pipelines API: the one that is named, or the embedded one."""
     return settings.kfp_url or f"http://127.0.0.1:{settings.kfp_port}"
+
+
+def _puller(settings: Settings) -> Part:
+    """What brings the version in production to the model server's folder; ready also before there is one."""
+    url = f"http://127.0.0.1:{settings.puller_port}"
+    return Part(
+        name="puller",
+        command=[sys.executable, "-m", "serving.sync"],
+        folder=Path.cwd(),
+        ports=[settings.puller_port],
+        port_setting=variable("puller_port"),
+        url=url,
+        ready=lambda: _answers(f"{url}/healthz"),
+        environment=as_environment(settings),
+    )
+
+
+def _model(settings: Settings) -> Part:
+    """The model server; before there is a version it waits for the first, which is all it can do."""
+    versions = served_folder(settings) / settings.model_name
+    versions.mkdir(parents=True, exist_ok=True)
+    url = f"http://127.0.0.1:{settings.model_rest_port}"
+
+    def ready() -> None:
+        if any(path.name.isdecimal() for path in versions.iterdir()):
+            _answers(f"{url}/v1/models/{settings.model_name}")
+
+    return Part(
+        name="model",
+        command=[
+            sys.executable,
+            *("-m", "serving.server"),
+            f"--port={settings.model_port}",
+            f"--rest_api_port={settings.model_rest_port}",
+            f"--model_name={settings.model_name}",
+            f"--model_base_path={versions}",
+            "--file_system_poll_wait_seconds=1",
+        ],
+        folder=versions,
+        ports=[settings.model_port, settings.model_rest_port],
+        port_setting=variable("model_port"),
+        url=url,
+        ready=ready,
+        environment=as_environment(settings),
+    )
+
+
+def served_folder(settings: Settings) -> Path:
+    """The folder that holds a folder with versions for each model that is served here."""
+    return settings.puller_folder or settings.home / "served"
+
+
+def model_address(settings: Settings) -> str:
+    """The model server's gRPC: the one that is named, or this machine's."""
+    return settings.model_address or f"127.0.0.1:{settings.model_port}"
 
 
 def _answers(url: str) -> None:

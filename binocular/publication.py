@@ -15,7 +15,7 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from binocular.documents import Document
 from binocular.errors import ConflictError, IntegrityError, NotFoundError
@@ -32,14 +32,14 @@ class PublishedFile(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     path: str
-    size: int
+    size: int = Field(ge=0)
     sha256: str
 
 
 class Manifest(Document):
     """What a publication consists of; its presence is what makes the files public."""
 
-    digest: str
+    digest: str = Field(pattern=rf"^[0-9a-f]{{{DIGEST_CHARACTERS}}}$")
     files: tuple[PublishedFile, ...]
 
 

@@ -3,6 +3,7 @@
     version = publish_version(store, "waste", folder)      # 1, 2, 3 …: never one number twice
     promote(store, "waste", version, by="export", why="more right than version 2", over=2)
     production(store, "waste").version                     # what is served
+    roll_back(store, "waste", by="ada", why="takes glass for paper")
 
 A version lies under `models/<name>/<version>/` and never changes. Production is one small document beside the
 versions; it moves by conditional writes, so that of two who move it at once the second learns of the first. What
@@ -10,7 +11,7 @@ was decided about each candidate, also about those that were turned away, is kep
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,14 +21,16 @@ from binocular import bundle
 from binocular.bundle import Bundle
 from binocular.documents import Document
 from binocular.errors import ConflictError, IntegrityError, InvalidKeyError, NotFoundError
-from binocular.publication import MANIFEST, fetch, publish, read_manifest
+from binocular.publication import MANIFEST, describe, fetch, publish, read_manifest
+from binocular.settings import MODEL_NAME
+from binocular.signatures import Signer, signature_key
 from binocular.store import Store
 from binocular.verdict import Verdict
 
 MODELS = "models"
 DECISIONS = "decisions"
 PRODUCTION = "production.json"
-NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+NAME = re.compile(MODEL_NAME)
 # Nobody looks further back, and the document is read often.
 MOST_MOVES = 200
 ATTEMPTS = 20
@@ -50,6 +53,12 @@ class Production(Document):
 
     version: int
     moves: tuple[Move, ...]  # the newest first
+    retired: tuple[int, ...] = ()  # deleted, or about to be: production never moves there
+
+    @property
+    def previous(self) -> int | None:
+        """Where a roll back leads: the version before the last move."""
+        return self.moves[1].version if len(self.moves) > 1 else None
 
 
 class Decision(Document):
@@ -78,21 +87,41 @@ def versions(store: Store, name: str) -> list[int]:
     return sorted(int(match[1]) for match in found if match)
 
 
-def publish_version(store: Store, name: str, folder: Path) -> int:
-    """Publish a bundle as the next version. What its run published before is found and not published twice."""
+def publish_version(store: Store, name: str, folder: Path, signer: Signer | None = None) -> int:
+    """Publish a bundle as the next version. What its run published before is found and not published twice.
+
+    It is signed before anybody can see it.
+    """
     run = Bundle.read(folder).run
     published = versions(store, name)
     for version in published[: -LOOKED_BACK - 1 : -1]:
         if facts(store, name, version).run == run:
             return version
-    version = published[-1] + 1 if published else 1
+    version = max((0, *published, *_retired(store, name))) + 1
     for _ in range(ATTEMPTS):
-        try:
-            publish(store, folder, prefix(name, version))
+        if _publish_as(store, name, version, folder, signer):
             return version
-        except ConflictError:  # somebody else has this number now
-            version += 1
+        version += 1
     raise ConflictError(f"many are publishing versions of {name} at once; try again")
+
+
+def _publish_as(store: Store, name: str, version: int, folder: Path, signer: Signer | None) -> bool:
+    """Publish a bundle under a number; False where somebody else has it, or had it."""
+    place = prefix(name, version)
+    manifest = describe(folder)
+    if signer is not None:
+        signature = signer.sign(name, version, manifest)
+        store.put(signature_key(place, manifest), signature.text().encode(), "application/json")
+    try:
+        publish(store, folder, place)
+    except ConflictError:
+        if signer is not None:
+            store.delete(signature_key(place, manifest))
+        return False
+    if version in _retired(store, name):  # while we were uploading it was somebody else's, and has been deleted
+        store.delete_prefix(f"{place}/")
+        return False
+    return True
 
 
 def facts(store: Store, name: str, version: int) -> Bundle:
@@ -134,14 +163,45 @@ def promote(store: Store, name: str, version: int, *, by: str, why: str, over: i
         raise ConflictError(
             f"production of {name} is version {current}, not {over} as it was when this was decided: decide again"
         )
+    if present and version in present.retired:
+        raise NotFoundError(f"version {version} of {name} is deleted")
     file_key(store, name, version, bundle.FACTS)  # it must be there
     move = Move(version=version, at=_now(), by=by, why=why)
-    moved = Production(version=version, moves=(move, *(present.moves if present else ()))[:MOST_MOVES])
-    data = moved.text().encode()
-    key = _production_key(name)
-    if not (store.replace(key, data, etag) if present else store.create(key, data)):
+    earlier = present or Production(version=version, moves=())
+    moved = earlier.model_copy(update={"version": version, "moves": (move, *earlier.moves)[:MOST_MOVES]})
+    if not _write(store, name, moved, etag):
         raise ConflictError(f"production of {name} was moved by somebody else at the same moment: decide again")
     return moved
+
+
+def roll_back(store: Store, name: str, *, by: str, why: str, over: int | None = None) -> Production:
+    """Let production point at the version before the last move; a second roll back undoes the first.
+
+    `over` is the version to roll back from, as far as the caller knows; None: whatever is in production.
+    """
+    present = production(store, name)
+    if present is None:
+        raise NotFoundError(f"no version of {name} is in production: promote one")
+    if present.previous is None:
+        raise NotFoundError(f"no version of {name} was in production before {present.version}: promote another")
+    return promote(store, name, present.previous, by=by, why=why, over=over or present.version)
+
+
+def retire(store: Store, name: str, choose: Callable[[Production], set[int]]) -> frozenset[int]:
+    """Rule versions out for production for ever, and tell all that are ruled out.
+
+    `choose` sees production as it is when the decision is written: one conditional write of the same document that
+    a promotion writes, so that of a promotion and a retirement at once the second sees the first.
+    """
+    for _ in range(ATTEMPTS):
+        present, etag = _read(store, name)
+        if present is None:
+            return frozenset()
+        retired = tuple(sorted({*present.retired, *choose(present)}))
+        changed = present.model_copy(update={"retired": retired})
+        if retired == present.retired or _write(store, name, changed, etag):
+            return frozenset(retired)
+    raise ConflictError(f"many are moving production of {name} at once; try again")
 
 
 def record(
@@ -183,6 +243,17 @@ def _read(store: Store, name: str) -> tuple[Production | None, str]:
     except NotFoundError:
         return None, ""
     return Production.parse(document.data, key), document.etag
+
+
+def _write(store: Store, name: str, document: Production, etag: str) -> bool:
+    """Write production where it is still the one with this ETag ("": where there is none)."""
+    key, data = _production_key(name), document.text().encode()
+    return bool(store.replace(key, data, etag)) if etag else store.create(key, data)
+
+
+def _retired(store: Store, name: str) -> tuple[int, ...]:
+    present = production(store, name)
+    return present.retired if present else ()
 
 
 def _production_key(name: str) -> str:

@@ -36,10 +36,10 @@ DOTENV = Path(".env")
 TOML = Path("binocular.toml")
 # Below `home`: what was downloaded, so that one that was cut off goes on in the next run.
 DOWNLOADS = "downloads"
-# A model's name is part of keys, of addresses and of Kubernetes objects.
-MODEL_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 # The embedded store also listens on its last port + 10000, which must stay below 65536.
 HIGHEST_STORE_PORT = 55_000
+# A model's name is part of keys, of addresses and of Kubernetes objects.
+MODEL_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 # How alike two names must be for one to be a slip of the other (difflib's ratio).
 ALIKE = 0.8
 
@@ -72,6 +72,10 @@ def _bucket(value: str) -> str:
 def _absolute(path: Path) -> Path:
     """Fix a path to today's working directory, so that processes started elsewhere mean the same one."""
     return path.expanduser().absolute()
+
+
+def _absolute_if_given(path: Path | None) -> Path | None:
+    return None if path is None else _absolute(path)
 
 
 class Settings(BaseSettings):
@@ -146,12 +150,6 @@ class Settings(BaseSettings):
     kfp_timeout_s: float = Field(20, gt=0, le=600)
     """Longest silence of the pipelines API within one request, in seconds."""
 
-    model_name: Annotated[str, Field(pattern=MODEL_NAME), Accepts("1 to 63 of a-z, 0-9 and '-'")] = "photos"
-    """The model that commands mean and that the puller follows, where none is named."""
-
-    model_address: Annotated[str, Field(pattern=r"^[^\s/]+:[0-9]{1,5}$"), Accepts("host:port")] = "127.0.0.1:8500"
-    """Where the model server speaks TensorFlow Serving's gRPC."""
-
     gateway_host: str = Field("127.0.0.1", min_length=1)
     """Address that the gateway listens on; `0.0.0.0` in a container, where others ask."""
 
@@ -207,6 +205,50 @@ class Settings(BaseSettings):
     minio_binary: FilePath | None = None
     """A `minio` server, for the object store's integration tests to run against as well.
     Empty: `minio` on PATH, or the one that `make minio` built."""
+
+    model_name: Annotated[str, Field(pattern=MODEL_NAME), Accepts("1 to 63 of a-z, 0-9 and '-'")] = "photos"
+    """The model that commands mean and that the puller follows, where none is named."""
+
+    model_address: Annotated[str, Field(pattern=r"^([^\s/]+:[0-9]{1,5})?$"), Accepts("host:port, or nothing")] = ""
+    """Where a model server speaks TensorFlow Serving's gRPC. Empty: the one of this machine, which the puller
+    brings the versions to."""
+
+    model_port: int = Field(8500, ge=1024, le=65535)
+    """gRPC port of this machine's model server."""
+
+    model_rest_port: int = Field(8501, ge=1024, le=65535)
+    """REST port of this machine's model server."""
+
+    model_keep: int = Field(10, ge=1)
+    """Versions that `binocular prune` leaves in the store, the newest ones; the one in production and the one
+    before it stay in any case."""
+
+    model_signing_key: FilePath | None = None
+    """PEM file with the private key, ECDSA or Ed25519, that versions are signed with when they are published.
+    Empty: they are not signed."""
+
+    model_public_keys: FilePath | None = None
+    """PEM file with one or more public keys. Given, the puller takes only versions that one of them signed."""
+
+    puller_folder: Annotated[Path | None, AfterValidator(_absolute_if_given), Accepts("a path, or nothing")] = None
+    """Folder that the puller keeps a folder with versions in for each model, and the model server reads.
+    Empty: `served` in `BINOCULAR_HOME`."""
+
+    puller_poll_s: float = Field(2, ge=0.1, le=3600)
+    """How often the puller looks where production points, in seconds."""
+
+    puller_keep: int = Field(3, ge=1)
+    """Versions that the puller keeps on its disk, the newest ones; the one in production and the one before it
+    stay in any case."""
+
+    puller_grace_s: float = Field(60, ge=0, le=86400)
+    """How long after a change the puller leaves the disk as it is, in seconds, before it deletes old versions."""
+
+    puller_host: str = "127.0.0.1"
+    """Address of the puller's health and metrics; `0.0.0.0` in a pod, where others ask."""
+
+    puller_port: int = Field(8502, ge=1024, le=65535)
+    """Port of the puller's health and metrics."""
 
     @classmethod
     def settings_customise_sources(

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -46,6 +46,8 @@ LONGEST_SEGMENT_BYTES = 255
 PAGE = 1000
 # Documents (manifests, aliases, reports) are read whole; anything larger goes through a file.
 DOCUMENT_BYTES = 16 << 20
+# A document may be replaced between the question for its size and its reading.
+READ_ATTEMPTS = 20
 SHA256 = "x-amz-meta-sha256"
 WRITE_ID = "x-amz-meta-write-id"
 LAST_CONTROL = 0x1F
@@ -177,10 +179,16 @@ class Store:
 
     def read(self, key: str, limit: int = DOCUMENT_BYTES) -> Document:
         """A small object, whole and verified. TooLargeError beyond `limit` bytes."""
-        entry = self.stat(key)
-        if entry.size > limit:
-            raise TooLargeError(f"{key} has {entry.size} bytes, more than the {limit} that are read at once")
-        return Document(b"".join(self._verified(entry, hashlib.sha256(), 0)), entry.etag)
+        for attempt in count(1):
+            entry = self.stat(key)
+            if entry.size > limit:
+                raise TooLargeError(f"{key} has {entry.size} bytes, more than the {limit} that are read at once")
+            try:
+                return Document(b"".join(self._verified(entry, hashlib.sha256(), 0)), entry.etag)
+            except ConflictError:  # replaced since the first line: what it is now is what the caller wants
+                if attempt == READ_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
 
     def stream(self, key: str) -> Iterator[bytes]:
         """An object's bytes in chunks, of one version throughout; IntegrityError at the end if they are wrong."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app
 
 from binocular.errors import AddressRefusedError
+from binocular.parts import model_address
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
@@ -47,7 +48,7 @@ class Services:
     def model(self) -> Model:
         """The model server."""
         settings = self.settings
-        return Model(settings.model_address, settings.model_name, settings.gateway_deadline_s)
+        return Model(model_address(settings), settings.model_name, settings.gateway_deadline_s)
 
     @cached_property
     def versions(self) -> Versions:

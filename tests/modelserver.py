@@ -85,6 +85,11 @@ class ModelServer:
         """Bytes of memory it holds."""
         return int(psutil.Process(self.process.pid).memory_info().rss)
 
+    def worked(self) -> float:
+        """Seconds of processor time it has used."""
+        times = psutil.Process(self.process.pid).cpu_times()
+        return float(times.user + times.system)
+
     def predict(self, request: Any, timeout: float = ANSWER_WITHIN_S) -> Any:
         """Ask over gRPC, waiting for a server that is about to listen."""
         return self.prediction.Predict(request, timeout=timeout, wait_for_ready=True)

@@ -84,6 +84,15 @@ def write_folder(data: Output[Dataset]) -> None:
 
 
 @component
+def returns(text: str) -> Dataset:
+    """Makes its artifact itself, at the address it asks for."""
+    made = Dataset(uri=dsl.get_uri(), metadata={"length": len(text)})
+    with open(made.path, "w") as file:
+        file.write(text)
+    return made
+
+
+@component
 def read(data: Input[Dataset]) -> str:
     import os
 
@@ -127,6 +136,14 @@ def sleeps(seconds: float, name: str) -> str:
 
     time.sleep(seconds)
     return name
+
+
+@component
+def talks(seconds: float) -> None:
+    import time
+
+    print("2026-01-31T12:00:00.000+00:00 INFO    epoch 7 of 9 loss=0.5", flush=True)
+    time.sleep(seconds)
 
 
 @component
@@ -228,6 +245,12 @@ def inner(n: int, data: Input[Dataset]) -> str:
     return echo(text=f"{doubled.output} and {seen.output}").output
 
 
+@dsl.pipeline
+def read_each(data: list[Dataset]) -> None:
+    with dsl.ParallelFor(data) as one:
+        read(data=one)
+
+
 @dsl.pipeline(name="branches")
 def branches(side: str = "left", n: int = 5, x: float = 0.5, on: bool = True) -> str:
     start = echo(text=side)
@@ -250,6 +273,7 @@ def loops(items: list = [1, 2, 3]) -> int:
         made = write(text=letter)
         sleeps(seconds=0.2, name=letter).set_caching_options(False)
     read_all(data=dsl.Collected(made.outputs["data"]))
+    read_each(data=dsl.Collected(made.outputs["data"]))
     made_of = numbers(count=3)
     with dsl.ParallelFor(made_of.output) as n:
         same = number(n=n)
@@ -279,6 +303,7 @@ def kinds(
     made = write(text="written")
     inner(n=a, data=made.outputs["data"])
     read(data=write_folder().outputs["data"])
+    read(data=returns(text="returned").output)
     variable(name="COLOUR").set_env_variable("COLOUR", "blue").set_cpu_limit("1").set_memory_limit("1G")
     ids(job=dsl.PIPELINE_JOB_ID_PLACEHOLDER, name=dsl.PIPELINE_TASK_NAME_PLACEHOLDER)
     shell(text="one", extra="more").set_display_name("with extra")
@@ -326,6 +351,11 @@ def late() -> None:
 @dsl.pipeline(name="family")
 def family(folder: str) -> None:
     sleeps(seconds=0.0, name="next").after(with_children(folder=folder))
+
+
+@dsl.pipeline(name="talking")
+def talking(seconds: float) -> None:
+    talks(seconds=seconds).set_caching_options(False)
 
 
 @dsl.pipeline(name="twins")

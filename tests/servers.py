@@ -90,6 +90,13 @@ class StoreServer(ABC):
         """A connection, with some settings changed."""
         return connect(self.settings.model_copy(update=changes))
 
+    def drop(self, bucket: str) -> None:
+        """Delete a bucket: an embedded store has room for about one for each free GB of the disk."""
+        store = self.store(store_bucket=bucket, store_timeout_s=5, store_deadline_s=5)
+        with contextlib.suppress(BinocularError):  # a test may have ended the server
+            store.delete(*(entry.key for entry in store.entries()))
+            store._call("drop", lambda client: client.remove_bucket(bucket))
+
 
 def _answers(store: Store) -> bool:
     with contextlib.suppress(BinocularError):

@@ -65,8 +65,10 @@ _PAIRS = ("scomplex_val", "dcomplex_val")
 
 def _numpy(name: str) -> np.dtype[Any]:
     if name == "bfloat16":
-        import ml_dtypes  # noqa: PLC0415 - registers the type with numpy; only who meets one pays for it
-
+        try:
+            import ml_dtypes  # noqa: PLC0415 - only who meets one pays for it, or needs it
+        except ImportError:
+            raise TensorError("tensors of type bfloat16 need the package ml-dtypes") from None
         name = ml_dtypes.bfloat16
     found: np.dtype[Any] = np.dtype(name)
     return found

@@ -6,10 +6,8 @@ Memory holds a batch of pixels for each input size, and the answers.
 import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +15,7 @@ from numpy.typing import NDArray
 from binocular import snapshot
 from binocular.errors import BinocularError
 from binocular.imaging import MOST_PIXELS, decode
-from binocular.parallel import in_parallel
+from binocular.parallel import in_batches, in_parallel
 from binocular.progress import with_progress
 from binocular.snapshot import Row
 from components.evaluate.models import Model, Pixels, Probabilities
@@ -26,7 +24,6 @@ BATCH = 32
 # One image is asked about this often, after a few times that do not count.
 TIMED, WARMUP = 40, 5
 
-T = TypeVar("T")
 Size = tuple[int, int]
 
 log = logging.getLogger(__name__)
@@ -74,7 +71,7 @@ def ask_all(models: Sequence[Asked], folder: Path, rows: Iterable[Row]) -> list[
 
     asked_about: list[Row] = []
     decoded = in_parallel(os.cpu_count() or 1, look, snapshot.images(folder, rows))
-    for batch in _batches(with_progress(decoded, log, "evaluating"), BATCH):
+    for batch in in_batches(BATCH, with_progress(decoded, log, "evaluating")):
         for size in sizes:
             pixels = np.stack([looks[size] for _, looks in batch])
             for asked in models:
@@ -100,9 +97,3 @@ def latencies(models: Sequence[Asked], folder: Path, row: Row) -> list[NDArray[n
 def _decoded(row: Row, data: bytes, size: Size) -> Pixels:
     # Ingest has let it in, perhaps with a higher limit than the default.
     return decode(data, *size, max(MOST_PIXELS, row.width * row.height))
-
-
-def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while batch := list(islice(iterator, size)):
-        yield batch

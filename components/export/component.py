@@ -10,6 +10,7 @@ from kfp import dsl
 from binocular import quarantine, registry
 from binocular.datasets import Reference, fetch_snapshot
 from binocular.errors import NotPromotedError
+from binocular.signatures import signer
 from binocular.steps import step
 from binocular.store import connect
 from binocular.verdict import Verdict
@@ -57,7 +58,7 @@ def export(
         wanted = exporting.Wanted(Path(candidate.path), verdict, folder, rows, name, run, reference)
         out = Path(scratch, "bundle")
         exporting.export(wanted, out)
-        version = registry.publish_version(store, name, out)
+        version = registry.publish_version(store, name, out, signer(settings))
         registry.promote(store, name, version, by=f"run {run}", why=verdict.summary, over=champion or None)
         artifacts = {"curves": curves, "data_report": data_report, "report": report, "evaluation": evaluation}
         registry.record(store, name, run, verdict, version, {key: each.uri for key, each in artifacts.items()})

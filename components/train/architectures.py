@@ -19,6 +19,8 @@ LOGITS = "logits"
 DROPOUT = "dropout"
 # Filters of small_cnn's five stages; each halves the picture.
 SMALL = (24, 32, 64, 96, 128)
+# The sides that Keras has ImageNet weights of mobilenet_v2 for.
+IMAGENET_SIDES, LARGEST_SIDE = (96, 128, 160, 192, 224), 224
 # Statistics of few steps an epoch have to move faster than Keras's default lets them.
 BATCH_NORM_MOMENTUM = 0.9
 
@@ -38,22 +40,34 @@ def backbone(recipe: Recipe, side: int, origin: Origin) -> Backbone:
     model = network(recipe, images, None)
     digest = ""
     if recipe.pretrained:
-        path = weights.find(recipe, _name(recipe), lambda: network(recipe, images, "imagenet"), origin)
+        path = weights.find(recipe, _name(recipe, side), lambda: network(recipe, images, "imagenet"), origin)
         digest = weights.load(model, path)
     features = layers.Activation("linear", name=FEATURES)(model.output)
     return Backbone(keras.Model(images, features, name=recipe.architecture), digest)
 
 
-def _name(recipe: Recipe) -> str:
+def _name(recipe: Recipe, side: int) -> str:
     """What tells one network's ImageNet weights from another's."""
-    width = f"-{recipe.alpha:g}" if recipe.architecture == "mobilenet_v2" else ""
-    return f"{recipe.architecture}{width}"
+    if recipe.architecture != "mobilenet_v2":
+        return recipe.architecture
+    return f"{recipe.architecture}-{recipe.alpha:g}-{side if side in IMAGENET_SIDES else LARGEST_SIDE}"
 
 
 def _mobilenet_v2(recipe: Recipe, images: Any, start: str | None) -> Any:  # noqa: ANN401
+    side = images.shape[1]
+    # Told its shape, Keras takes the weights for that side; told none, it takes the largest.
+    shape = (side, side, 3) if side in IMAGENET_SIDES else None
+    if start and shape is None:
+        images = keras.Input((LARGEST_SIDE, LARGEST_SIDE, 3), dtype="uint8", name=IMAGES)
+        shape = (LARGEST_SIDE, LARGEST_SIDE, 3)
     pixels = layers.Rescaling(1 / 127.5, -1, name="to_plus_minus_one")(images)
     return keras.applications.MobileNetV2(
-        include_top=False, weights=start, input_tensor=pixels, alpha=recipe.alpha, name=recipe.architecture
+        input_shape=shape,
+        include_top=False,
+        weights=start,
+        input_tensor=pixels,
+        alpha=recipe.alpha,
+        name=recipe.architecture,
     )
 
 

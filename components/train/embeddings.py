@@ -9,15 +9,14 @@ import logging
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from binocular import imaging
+from binocular.parallel import in_batches
 from binocular.snapshot import Row
 from components.train.architectures import Backbone
 from components.train.material import Material, Pixels
@@ -27,9 +26,10 @@ EMBEDDINGS = "embeddings"
 # A training that is killed loses no more than this many.
 SHARD = 2048
 BATCH = 32
+# For fewer images, building a graph takes longer than it saves.
+WORTH_A_GRAPH = 128
 DIGEST_CHARACTERS = 32
 
-T = TypeVar("T")
 Vectors = NDArray[np.float16]
 
 log = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ def embed(material: Material, rows: Sequence[Row], backbone: Backbone, side: int
     cached = len(known)
     missing = [row for digest, row in wanted.items() if digest not in known]
     log.info("embedding", extra={"images": len(wanted), "cached": cached, "to_compute": len(missing)})
-    for shard in _chunks(_computed(material, missing, backbone, side), SHARD):
+    for shard in in_batches(SHARD, _computed(material, missing, backbone, side)):
         known.update(shard)
         _keep(shelf, folder, dict(shard))
     vectors = np.stack([known[row.sha256] for row in rows])
@@ -68,11 +68,12 @@ def _key(backbone: Backbone, side: int) -> str:
 def _computed(
     material: Material, rows: Sequence[Row], backbone: Backbone, side: int
 ) -> Iterator[tuple[str, NDArray[np.float16]]]:
-    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def pooled(images: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(backbone.model(images, training=False), axis=(1, 2))
 
-    for batch in _chunks(material.decoded(rows, side, log, "embedding"), BATCH):
+    if len(rows) > WORTH_A_GRAPH:
+        pooled = tf.function(pooled, input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
+    for batch in in_batches(BATCH, material.decoded(rows, side, log, "embedding")):
         images: Pixels = np.stack([pixels for _, pixels in batch])
         vectors = pooled(images).numpy().astype(np.float16)
         yield from ((row.sha256, vector) for (row, _), vector in zip(batch, vectors, strict=True))
@@ -91,7 +92,7 @@ def _shard(shelf: Shelf, name: str) -> list[tuple[str, NDArray[np.float16]]]:
     """The digests and vectors of one shard; none where it is damaged."""
     path = shelf.fetch(name)
     try:
-        with np.load(str(path), allow_pickle=False) as shard:
+        with Path(str(path)).open("rb") as file, np.load(file, allow_pickle=False) as shard:
             digests, vectors = shard["digests"], shard["vectors"].astype(np.float16)
         return [(digest.tobytes().hex(), vector) for digest, vector in zip(digests, vectors, strict=True)]
     except Exception:  # noqa: BLE001 - what NumPy and zip raise on damaged files
@@ -106,9 +107,3 @@ def _keep(shelf: Shelf, folder: str, shard: dict[str, NDArray[np.float16]]) -> N
         path = Path(scratch, "shard.npz")
         np.savez(path, digests=digests, vectors=np.stack(list(shard.values())))
         shelf.keep(f"{folder}/{name}.npz", path)
-
-
-def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk

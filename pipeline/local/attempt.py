@@ -3,9 +3,10 @@
 import json
 import logging
 import os
+import secrets
 import shutil
+import sqlite3
 import sys
-import tempfile
 import time
 import uuid
 from collections.abc import Mapping
@@ -60,9 +61,7 @@ class Execution:
 
         Its name is short: programs make sockets in it, whose paths the system allows about a hundred letters.
         """
-        place.artifacts.folder.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=place.artifacts.folder, prefix=""))
-        return cls(place, step, task.Process(scratch / "log"))
+        return cls(place, step, task.Process(place.artifacts.folder / secrets.token_hex(6) / "log"))
 
     @property
     def uri(self) -> str:
@@ -159,19 +158,24 @@ def _remember(execution: Execution, mark: str, result: Result) -> None:
     stored = sorted(uris & execution.place.artifacts.stored)
     outputs = {"parameters": result.outputs.parameters, "artifacts": artifacts, "stored": stored}
     own = {"run_id": execution.place.run_id, "path": execution.step.path, "execution_id": execution.id}
-    execution.place.records.replace("cache", {"fingerprint": mark, "outputs": outputs, "created_at": now(), **own})
+    try:
+        row = {"fingerprint": mark, "outputs": outputs, "created_at": now(), **own}
+        execution.place.records.replace("cache", row)
+    except sqlite3.OperationalError as error:  # the step is done all the same
+        log.warning("result not remembered", extra={"step": execution.step.path, "reason": str(error)})
 
 
 def _execute(execution: Execution) -> Result:
     """Run the step's process; its artifacts and its log are stored however it ends."""
     place, step, process = execution.place, execution.step, execution.process
-    for folder in ("work", "tmp", "outputs"):
-        (execution.scratch / folder).mkdir(parents=True, exist_ok=True)
+    # Outputs are written where their URI lies, so that a component that asks for it (`dsl.get_uri`) is told it.
+    home = local_path(place.artifacts.folder, execution.uri)
+    for folder in (execution.scratch / "work", execution.scratch / "tmp", home / "outputs"):
+        folder.mkdir(parents=True, exist_ok=True)
     for some in step.inputs.artifacts.values():
         for artifact in some:
             place.artifacts.fetch(artifact["uri"])
-    told = executor_input(step, execution.uri, execution.scratch)
-    _make_folders(execution, told)
+    told = executor_input(step, execution.uri, home)
     prepared = prepare(place.package, step, told, execution.texts, execution.scratch, place.components)
     process.log.write_text(f"{now()} INFO    step starting step={step.path} note={prepared.note}\n")
     error, outputs = "", Data()
@@ -192,13 +196,6 @@ def _execute(execution: Execution) -> Result:
     except BinocularError as failure:
         error = f"{error}\nits log was not stored: {failure}".strip()
     return Result("FAILED" if error else "SUCCEEDED", outputs, error)
-
-
-def _make_folders(execution: Execution, told: Json) -> None:
-    """What a program that is no Python component expects to find: the folders of its outputs."""
-    for listed in told["outputs"].get("artifacts", {}).values():
-        path = local_path(execution.place.artifacts.folder, listed["artifacts"][0]["uri"])
-        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def _kept(execution: Execution, told: Json, *, succeeded: bool) -> Data:

@@ -13,51 +13,25 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from binocular.errors import BinocularError, ConflictError, RequestError
 from binocular.store import Store
 from pipeline.local import inputs, task
 from pipeline.local.artifacts import Artifacts, root_of
-from pipeline.local.attempt import Execution, Outcome, Place, backoff_s, perform
+from pipeline.local.attempt import Execution, Place, perform
+from pipeline.local.going import ENDED, OWN_COLUMNS, TERMINATED, THE_RUN, Going, changes
 from pipeline.local.inputs import Data, Result
 from pipeline.local.package import vet
-from pipeline.local.plan import UNFINISHED, Node, Plan, Step, look
+from pipeline.local.plan import UNFINISHED, Plan, Step, look
 from pipeline.local.prepare import write_shims
 from pipeline.local.records import Records, Row, now
-from pipeline.local.values import Json
 
 TICK_S = 0.2
 RUNS = "runs"
-ENDED = ("SUCCEEDED", "FAILED")
-# What of a run's row only the engine changes.
-OWN_COLUMNS = ("state", "history", "error", "finished_at")
-TERMINATED = "terminated on request"
 DELETE_WITHIN_S = 30.0
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Going:
-    """A run that has not ended. Only the engine changes it, holding its lock."""
-
-    row: Row
-    place: Place
-    inputs: Data
-    tasks: dict[str, Row]
-    known: dict[str, Result]
-    running: set[str] = field(default_factory=set)  # handed to a worker, or waiting for their next try
-    executions: dict[str, Execution] = field(default_factory=dict)
-    later: dict[str, tuple[float, Step]] = field(default_factory=dict)
-    unsaved: set[str] = field(default_factory=set)
-    canceling: bool = False
-
-    @property
-    def id(self) -> str:
-        """The run's id."""
-        return str(self.row["run_id"])
 
 
 class Engine:
@@ -125,11 +99,11 @@ class Engine:
         try:
             run = self._taken_up(row, rows)
         except BinocularError as error:  # a package that an older release took, or a store that was changed
-            self._records.update("runs", run_id, _state(row, "FAILED", str(error)))
+            self._records.update("runs", run_id, changes(row, "FAILED", str(error)))
             return
         except Exception as error:  # one run's defect must not keep the server from starting
             log.exception("run not taken up", extra={"run": run_id})
-            self._records.update("runs", run_id, _state(row, "FAILED", f"{type(error).__name__}: {error}"))
+            self._records.update("runs", run_id, changes(row, "FAILED", f"{type(error).__name__}: {error}"))
             return
         with self._lock:
             self._going[run_id] = run
@@ -145,12 +119,7 @@ class Engine:
                 raise RequestError(f"run {run_id} has ended already ({state}); it cannot be terminated")
             if run.canceling:
                 return
-            run.canceling = True
-            run.row.update(_state(run.row, "CANCELING"))
-            run.unsaved.add("")
-            for path in run.running - set(run.executions):
-                run.running.discard(path)  # not begun: whoever comes to it finds it gone
-            run.later.clear()
+            run.cancel()
             executions = list(run.executions.values())
             self._advance(run)
         threading.Thread(target=_stop_all, args=(executions, TERMINATED), daemon=True).start()
@@ -167,13 +136,13 @@ class Engine:
                 if each["step"] and each["state"] == "SUCCEEDED"
             }
             run = self._taken_up(row, kept)
-            while forgotten := [n.path for n in self._look(run).nodes if n.path in kept and n.state == "PENDING"]:
-                for path in forgotten:  # it came behind one that failed: an exit handler
-                    del kept[path], run.known[path], run.tasks[path]
-            row.update({**_state(row, "PENDING"), "finished_at": None, "error": None})
+            while again := [n.path for n in self._look(run).nodes if n.path in run.known and n.state == "PENDING"]:
+                for path in again:  # it came behind one that failed: an exit handler
+                    del run.known[path], run.tasks[path]
+            row.update({**changes(row, "PENDING"), "finished_at": None, "error": None})
             with self._records.writing():
                 self._records.delete("tasks", run_id)
-                for each in kept.values():
+                for each in run.tasks.values():
                     self._records.insert("tasks", each)
                 self._records.update("runs", run_id, {key: row[key] for key in OWN_COLUMNS})
             self._going[run_id] = run
@@ -233,68 +202,23 @@ class Engine:
         """Look at a run, start what can start, write down what changed, and end it when nothing is left."""
         plan = self._look(run)
         for node in plan.nodes:
-            self._note(run, node)
+            run.note(node)
         if not run.canceling and not self._closing.is_set():
             for step in plan.ready:
                 run.running.add(step.path)
                 self._pool.submit(self._work, run, step)
         over = not run.running and (run.canceling or plan.state not in UNFINISHED)
-        if over:
-            self._conclude(run, plan)
+        if over and run.row["state"] not in ENDED:  # it may have ended before, and could not be written
+            run.conclude(plan)
         if self._save(run) and over:
             self._forget(run)
-
-    def _note(self, run: Going, node: Node) -> None:
-        """Bring a task's row up to what the plan says of it."""
-        row = run.tasks.get(node.path)
-        if row is None:
-            own = {
-                "run_id": run.id,
-                "path": node.path,
-                "name": node.name,
-                "parent": node.parent,
-                "step": node.step,
-            }
-            row = run.tasks[node.path] = {
-                **own,
-                "created_at": now(),
-                "state": "",
-                "history": [],
-                "failed_logs": [],
-            }
-            row.update(dict.fromkeys(("started_at", "ended_at", "execution_id", "log", "cached_from", "error")))
-            row["inputs"] = row["outputs"] = _plain(Data())
-        state = node.state
-        if node.step and state == "RUNNING" and node.path not in run.executions:
-            state = "PENDING"  # it waits for a worker, or for its next try
-        if state == row["state"]:
-            return
-        row.update(_state(row, state), error=node.error or None, outputs=_plain(node.outputs), step=node.step)
-        row["inputs"] = _plain(node.inputs)
-        if state == "RUNNING":  # a group; of a step, `_note_begun` tells
-            row["started_at"] = row["started_at"] or now()
-        elif state != "PENDING" and row["started_at"]:
-            row["ended_at"] = now()
-        run.unsaved.add(node.path)
-
-    def _conclude(self, run: Going, plan: Plan) -> None:
-        """Say how a run ended; what did not come to run is canceled or was skipped."""
-        for path, row in run.tasks.items():
-            if row["state"] in UNFINISHED:
-                row.update(_state(row, "CANCELED"))
-                run.unsaved.add(path)
-        state, error = plan.state, plan.result.error
-        if run.canceling:
-            state, error = "FAILED", TERMINATED
-        run.row.update(_state(run.row, state, error))
-        run.unsaved.add("")
 
     def _save(self, run: Going) -> bool:
         """Write what changed; what cannot be written now (a full disk) is tried again at every tick."""
         try:
             with self._records.writing():
                 for path in run.unsaved:
-                    if path:
+                    if path != THE_RUN:
                         self._records.replace("tasks", run.tasks[path])
                     else:
                         self._records.update("runs", run.id, {key: run.row[key] for key in OWN_COLUMNS})
@@ -313,47 +237,29 @@ class Engine:
     # One step
 
     def _work(self, run: Going, step: Step) -> None:
-        """A worker's turn at a step."""
+        """A worker's turn at a step. Whatever happens, the run hears how it ended."""
+        try:
+            self._work_on(run, step)
+        except Exception as error:
+            log.exception("step lost", extra={"run": run.id, "step": step.path})
+            with self._lock:
+                run.executions.pop(step.path, None)
+                run.running.discard(step.path)
+                run.known[step.path] = Result("FAILED", error=f"{type(error).__name__}: {error}")
+                self._advance(run)
+
+    def _work_on(self, run: Going, step: Step) -> None:
         with self._lock:
             if run.canceling or self._closing.is_set() or step.path not in run.running:
                 return
-            execution = run.executions[step.path] = Execution.of(run.place, step)
-            self._note_begun(run, run.tasks[step.path], execution)
+            execution = Execution.of(run.place, step)
+            run.note_begun(execution)
+            self._save(run)
         outcome = perform(execution)
         with self._lock:
             if not self._closing.is_set():
-                self._ended_step(run, step, execution, outcome)
+                run.note_ended(step, execution, outcome)
                 self._advance(run)
-
-    def _note_begun(self, run: Going, row: Row, execution: Execution) -> None:
-        """Write down that a step begins, before it does."""
-        row.update(_state(row, "RUNNING"), execution_id=execution.id, log=execution.log_uri)
-        row["started_at"] = row["started_at"] or now()
-        run.unsaved.add(row["path"])
-        if run.row["state"] == "PENDING":
-            run.row.update(_state(run.row, "RUNNING"))
-            run.unsaved.add("")
-        self._save(run)
-
-    def _ended_step(self, run: Going, step: Step, execution: Execution, outcome: Outcome) -> None:
-        """Take in how a try ended: done, or once more later."""
-        row, result = run.tasks[step.path], outcome.result
-        del run.executions[step.path]
-        run.unsaved.add(step.path)
-        if result.state == "FAILED" and run.canceling:
-            result = Result("CANCELED", result.outputs, TERMINATED)
-        elif result.state == "FAILED":
-            pause = backoff_s(step, len(row["failed_logs"]) + 1)
-            if pause is not None:
-                row["failed_logs"] = [*row["failed_logs"], execution.log_uri]
-                row["execution_id"] = None
-                run.later[step.path] = (time.monotonic() + pause, step)
-                return
-        row["cached_from"] = outcome.cached_from
-        if execution.log_uri not in run.place.artifacts.stored:
-            row["log"] = None  # there was no process, or its log could not be stored
-        run.running.discard(step.path)
-        run.known[step.path] = result
 
     def _tick_on(self) -> None:
         """Start the tries that are due, write what could not be written, and let others tick."""
@@ -374,20 +280,6 @@ class Engine:
                     self._advance(run)
         for each in self.every_tick:
             each()
-
-
-def _state(row: Row, state: str, error: str = "") -> Row:
-    """The changes that bring a row into a state."""
-    changes: Row = {"state": state, "history": [*row["history"], {"update_time": now(), "state": state}]}
-    if error:
-        changes["history"][-1]["error"] = {"code": 13, "message": error}
-    if "finished_at" in row and state in ENDED:
-        changes.update(finished_at=now(), error=error or None)
-    return changes
-
-
-def _plain(data: Data) -> Json:
-    return {"parameters": data.parameters, "artifacts": data.artifacts}
 
 
 def _stop_all(executions: list[Execution], why: str) -> None:

@@ -53,21 +53,19 @@ def write_shims(folder: Path) -> None:
         draft.replace(folder / name)
 
 
-def executor_input(step: Step, root: str, scratch: Path) -> Json:
-    """What the executor inside the step is told: inputs, and where outputs go. `root`: URI of this execution."""
+def executor_input(step: Step, uri: str, home: Path) -> Json:
+    """What the executor inside the step is told: inputs, and where outputs go: the execution's URI and folder."""
     outputs = step.component.get("outputDefinitions", {})
     artifacts = {
-        name: {
-            "artifacts": [{"name": name, "type": kind["artifactType"], "uri": f"{root}/{name}", "metadata": {}}]
-        }
+        name: {"artifacts": [{"name": name, "type": kind["artifactType"], "uri": f"{uri}/{name}", "metadata": {}}]}
         for name, kind in outputs.get("artifacts", {}).items()
     }
-    files = {name: {"outputFile": str(scratch / "outputs" / name)} for name in outputs.get("parameters", {})}
+    files = {name: {"outputFile": str(home / "outputs" / name)} for name in outputs.get("parameters", {})}
     defined = step.component.get("inputDefinitions", {}).get("parameters", {})
     given: Json = {"parameterValues": {k: v for k, v in step.inputs.parameters.items() if k in defined}}
     if step.inputs.artifacts:
         given["artifacts"] = {name: {"artifacts": some} for name, some in step.inputs.artifacts.items()}
-    made: Json = {"outputFile": str(scratch / OUTPUT_FILE)}
+    made: Json = {"outputFile": str(home / OUTPUT_FILE)}
     if files:
         made["parameters"] = files
     if artifacts:

@@ -5,7 +5,8 @@ import time
 from datetime import UTC, datetime
 
 from binocular.errors import BinocularError
-from pipeline.local.engine import ENDED, Engine
+from pipeline.local.engine import Engine
+from pipeline.local.going import ENDED
 from pipeline.local.records import Records, Row, now, stamp
 from pipeline.local.schedule import last_due, moment, next_due
 
@@ -51,6 +52,8 @@ class Schedules:
         name = f"{row['display_name']} {row['count']}"
         run = {**{column: row[column] for column in COPIED}, "display_name": name}
         with self._records.writing():
+            if not self._records.count("recurring", "recurring_run_id = ? AND status = 'ENABLED'", [key]):
+                return False  # disabled or deleted since we looked
             run_id = self._engine.write_down({**run, "created_at": now(), "scheduled_at": stamp(due)})
             self._records.update("recurring", key, {"last_due": row["last_due"], "count": row["count"]})
         self._engine.begin(run_id)

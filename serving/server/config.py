@@ -88,7 +88,7 @@ def _model(listed: Any) -> ModelConfig:  # noqa: ANN401 - a message
     if platform != PLATFORM:
         raise invalid(f"Model {listed.name} requests unsupported platform {platform}")
     base = listed.base_path
-    if re.match(r"[a-z][a-z0-9+.-]*://", base) or not base.startswith("/"):
+    if re.match(r"[a-z][a-z0-9+.-]*://", base) or not base.startswith("/") or "\0" in base:
         raise invalid(
             f"Expected model {listed.name} to have an absolute path or URI; got base_path()={base}"
             + (" (this server reads local folders only)" if "://" in base else "")

@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import zlib
+from collections import deque
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -24,8 +25,11 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 32 * MEGABYTE
 BODIES_LIMIT = 64 * MEGABYTE
+PIECE = MEGABYTE
 # Longest silence of a client within a request, or between two.
-IDLE_S = 60.0
+IDLE_S = 15.0
+# Refused connections that are not closed yet.
+MOST_LEAVING = 64
 _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 _NOT_FOUND = Reply(
     404, b"<html><head><title>404 Not Found</title></head><body>Not Found</body></html>", "text/html"
@@ -44,9 +48,11 @@ class Http(ThreadingHTTPServer):
         self.bodies = Admission(BODIES_LIMIT, "bytes of request bodies")
         self.ending = threading.Event()
         self._free = threading.BoundedSemaphore(flags.rest_api_num_threads)
-        self._open: set[socket.socket] = set()
+        self._leaving: deque[socket.socket] = deque()
         self._busy = threading.Condition()
         self._answering = 0
+        if ":" in flags.host:
+            self.address_family = socket.AF_INET6
         try:
             super().__init__((flags.host, flags.rest_api_port), _Connection)
         except OSError as error:
@@ -77,12 +83,16 @@ class Http(ThreadingHTTPServer):
         if self._free.acquire(blocking=False):
             super().process_request(request, client_address)
             return
-        request.settimeout(1)
         try:
+            request.settimeout(0)
             request.sendall(_BUSY)
+            request.shutdown(socket.SHUT_WR)
         except OSError:
             log.debug("a refused client was gone already")
-        self.shutdown_request(request)
+        # Closed now, with its request unread, the connection would be reset, and the answer with it.
+        self._leaving.append(request)
+        if len(self._leaving) > MOST_LEAVING:
+            self._leaving.popleft().close()
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's
         """Serve a connection to its end."""
@@ -145,7 +155,7 @@ class _Connection(BaseHTTPRequestHandler):
         try:
             length = self._length()
             with self.server.bodies.enter(BODY_LIMIT if self._packed() else length):
-                return self.server.rest.answer(self.command, path, self._body(length), deadline)
+                return self.server.rest.answer(self.command, path, self._body(length, deadline), deadline)
         except _RefusedError as refused:
             self.close_connection = True
             return Reply(refused.status, b'{"error": "%s"}' % str(refused).encode())
@@ -169,10 +179,15 @@ class _Connection(BaseHTTPRequestHandler):
             raise _RefusedError(413, f"the body is longer than {BODY_LIMIT} bytes")
         return int(text)
 
-    def _body(self, length: int) -> bytes:
-        body = self.rfile.read(length)
-        if len(body) < length:
-            raise EOFError("the client went away in the middle of its request")
+    def _body(self, length: int, deadline: Deadline) -> bytes:
+        pieces, missing = [], length
+        while missing:
+            deadline.check()  # a client that drips must not hold its thread for ever
+            pieces.append(self.rfile.read1(min(missing, PIECE)))
+            if not pieces[-1]:
+                raise EOFError("the client went away in the middle of its request")
+            missing -= len(pieces[-1])
+        body = b"".join(pieces)
         if not self._packed():
             return body
         inflate = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)

@@ -108,6 +108,8 @@ class _Versions(Collector):
         )
         for servable in self._models.every():
             name, version = servable.model, str(servable.version)
+            if servable.state is State.END and servable.code is StatusCode.OK:
+                continue  # long gone; there would be more and more of them
             states.add_metric([name, version, servable.state.name], 1)
             if servable.code is not StatusCode.OK and servable.state in (State.LOADING, State.END):
                 failed.add_metric([name, version, servable.code.name, servable.message[:200]], 1)

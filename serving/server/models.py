@@ -8,9 +8,9 @@ it has its answer.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from grpc import StatusCode
@@ -19,6 +19,7 @@ from serving.server import sources
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
 from serving.server.engines import Engine
+from serving.server.plan import Model, check_labels
 from serving.server.servable import Servable, State
 from serving.server.status import ServingError
 
@@ -38,41 +39,6 @@ class Retries:
     interval_s: float = 60.0
 
 
-@dataclass
-class _Model:
-    """What is known of one model."""
-
-    config: ModelConfig
-    aspired: dict[int, Path] = field(default_factory=dict)
-    servables: dict[int, Servable] = field(default_factory=dict)
-    given_up: set[int] = field(default_factory=set)  # failed, and still there: not tried again
-    polled: bool = False
-    labels: dict[str, int] = field(default_factory=dict)
-
-    def available(self) -> list[int]:
-        return sorted(v for v, it in self.servables.items() if it.state is State.AVAILABLE)
-
-    def loading(self) -> bool:
-        return any(it.state in (State.START, State.LOADING) for it in self.servables.values())
-
-    def missing(self) -> list[int]:
-        """Versions to load."""
-        present = {v for v, it in self.servables.items() if it.alive}
-        return sorted(v for v in self.aspired if v not in present and v not in self.given_up)
-
-    def superfluous(self) -> int | None:
-        """The version to let go now, if any: never the last one that answers while another should."""
-        available = self.available()
-        unwanted = [v for v in available if v not in self.aspired]
-        safe = not self.aspired or len(unwanted) > 1 or any(v in self.aspired for v in available)
-        return unwanted[0] if unwanted and safe else None
-
-    def settled(self) -> bool:
-        """Whether the first load is decided: something answers, or nothing that is there will."""
-        gone = bool(self.aspired) and set(self.aspired) <= self.given_up
-        return bool(self.available()) or (self.polled and gone and not self.loading())
-
-
 class Models:
     """Every model and version of this server. `start` begins the thread, `stop` ends everything."""
 
@@ -80,8 +46,8 @@ class Models:
         self._load, self._retries, self._poll_s = load, retries, poll_s
         self._loading = threading.BoundedSemaphore(loads_at_once) if loads_at_once else nullcontext()
         self._changed = threading.Condition()
-        self._models: dict[str, _Model] = {}
-        self._retired: list[_Model] = []  # of no config any more, until their last version is unloaded
+        self._models: dict[str, Model] = {}
+        self._retired: list[Model] = []  # of no config any more, until their last version is unloaded
         self._stopping = False
         self._thread = threading.Thread(target=self._live, name="models", daemon=True)
 
@@ -92,11 +58,11 @@ class Models:
         with self._changed:
             for config in configs:
                 known = self._models.get(config.name)
-                _check_labels(config, known, labels_before_loading=labels_before_loading)
+                check_labels(config, known, labels_before_loading=labels_before_loading)
             new = [config.name for config in configs if config.name not in self._models]
-            kept: dict[str, _Model] = {}
+            kept: dict[str, Model] = {}
             for config in configs:
-                model = self._models.get(config.name) or _Model(config)
+                model = self._models.get(config.name) or Model(config)
                 # Until the next poll, what was wanted stays wanted.
                 model.config, model.labels = config, dict(config.labels)
                 kept[config.name] = model
@@ -190,8 +156,8 @@ class Models:
                 deadline.check()
                 self._changed.wait(TICK_S)
 
-    def stop(self, patience_s: float) -> None:
-        """Let go of everything, giving the requests in flight this long to end."""
+    def stop(self, patience_s: float) -> bool:
+        """Let go of everything; whether that came to its end within this time, which requests may prevent."""
         with self._changed:
             self._stopping = True
             for model in self._models.values():
@@ -199,6 +165,7 @@ class Models:
             self._changed.notify_all()
         if self._thread.is_alive():
             self._thread.join(patience_s)
+        return not self._thread.is_alive()
 
     def _live(self) -> None:
         """Poll when it is time, and do what is to be done, until stopped and empty."""
@@ -272,7 +239,7 @@ class Models:
         _tell("unloaded", servable)
         self._changed.notify_all()
 
-    def _begin(self, model: _Model, version: int) -> None:
+    def _begin(self, model: Model, version: int) -> None:
         """Load a version, in a thread of its own: one that never ends keeps nothing else waiting."""
         servable = Servable(model.config.name, version, model.aspired[version])
         model.servables[version] = servable
@@ -280,7 +247,7 @@ class Models:
             target=self._try, args=(model, servable), name=f"load-{servable.model}-{version}", daemon=True
         ).start()
 
-    def _try(self, model: _Model, servable: Servable) -> None:
+    def _try(self, model: Model, servable: Servable) -> None:
         with self._changed:
             servable.state = State.LOADING
         _tell("loading", servable)
@@ -318,7 +285,7 @@ class Models:
                 model.given_up.add(servable.version)
             self._changed.notify_all()
 
-    def _pause(self, model: _Model, servable: Servable) -> bool:
+    def _pause(self, model: Model, servable: Servable) -> bool:
         """Wait for the next attempt; whether there should be one."""
         end = time.monotonic() + self._retries.interval_s
         with self._changed:
@@ -328,22 +295,6 @@ class Models:
                     return True
                 self._changed.wait(min(left, TICK_S))
         return False
-
-
-def _check_labels(config: ModelConfig, known: _Model | None, *, labels_before_loading: bool) -> None:
-    """A label may name a version that answers; before it does only where that is allowed and moves nothing."""
-    current: Mapping[str, int] = known.labels if known else {}
-    available = known.available() if known else []
-    for label, version in config.labels.items():
-        if version in available:
-            continue
-        if labels_before_loading and current.get(label, version) == version:
-            continue
-        raise ServingError(
-            StatusCode.FAILED_PRECONDITION,
-            f"Request to assign label to version {version} of model {config.name}, "
-            "which is not currently available for inference",
-        )
 
 
 def _tell(event: str, servable: Servable, **extra: object) -> None:

@@ -56,6 +56,8 @@ class Rpc:
     def __init__(self, flags: Flags, models: Models, predictor: Predictor, metrics: Metrics) -> None:
         self._flags, self._models, self._predictor, self._metrics = flags, models, predictor, metrics
         self._predicting = Predicting(_predict_threads(flags), flags.grpc_max_threads)
+        # It would log a traceback for each request that is no message: a client's nonsense must not fill the disk.
+        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
         self._server = grpc.server(
             ThreadPoolExecutor(OTHER_THREADS, "grpc"),
             maximum_concurrent_rpcs=flags.grpc_max_threads + MOST_OTHERS,
@@ -78,6 +80,7 @@ class Rpc:
                         },
                     ),
                     self._predicting,
+                    lambda: metrics.request("", "Predict", "GRPC", grpc.StatusCode.RESOURCE_EXHAUSTED, 0),
                 ),
                 services.handlers(
                     "ModelService",
@@ -114,7 +117,8 @@ class Rpc:
 
     def _addresses(self) -> Iterator[str]:
         if self._flags.port:
-            yield f"{self._flags.host}:{self._flags.port}"
+            host = f"[{self._flags.host}]" if ":" in self._flags.host else self._flags.host
+            yield f"{host}:{self._flags.port}"
         if self._flags.grpc_socket_path:
             yield f"unix:{self._flags.grpc_socket_path}"
 
@@ -194,8 +198,8 @@ def _predict_threads(flags: Flags) -> int:
 class _Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
     """Turns a Predict away, unread, while there is no place for it."""
 
-    def __init__(self, inside: grpc.GenericRpcHandler, predicting: Predicting) -> None:
-        self._inside, self._predicting = inside, predicting
+    def __init__(self, inside: grpc.GenericRpcHandler, predicting: Predicting, count: Callable[[], None]) -> None:
+        self._inside, self._predicting, self._count = inside, predicting, count
         # A handler of a stream need not take what is sent; one of a single message always reads it first.
         self._refusal = grpc.stream_unary_rpc_method_handler(self._refuse)
 
@@ -207,6 +211,7 @@ class _Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
 
     def _refuse(self, requests: object, context: grpc.ServicerContext) -> None:
         del requests
+        self._count()
         context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._predicting.refusal)
 
 

@@ -1,6 +1,7 @@
 """The process: models, gRPC and HTTP put together, started in order and ended without losing a request."""
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -10,7 +11,7 @@ from grpc import StatusCode
 
 from binocular.errors import BinocularError, ProcessError
 from binocular.wire.messages import MonitoringConfig
-from serving.server import batching, config, engines, rpc, warmup
+from serving.server import batchparameters, config, engines, rpc, warmup
 from serving.server.batching import Batched, Scheduler
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
@@ -29,6 +30,10 @@ log = logging.getLogger(__name__)
 
 # What a request in flight gets when the server is asked to end; Kubernetes kills after 30 s.
 GRACE_S = 20.0
+# What closing the models gets beyond that.
+LAST_S = 5.0
+EXIT_STUCK = 1
+TICK_S = 0.5
 METRICS_PATH = "/monitoring/prometheus/metrics"
 
 
@@ -63,13 +68,22 @@ class Server:
             signal.signal(number, lambda *_: self._ending.set())
         try:
             if self._begin():
-                self._ending.wait()
+                while not self._ending.wait(TICK_S):
+                    pass  # a signal the moment before a wait without end would go unnoticed
                 log.info("ending: requests in flight are answered", extra={"at_most_s": GRACE_S})
         finally:
-            self._rpc.stop(GRACE_S)
-            if self._http:
-                self._http.stop(GRACE_S)
-            self._models.stop(GRACE_S)
+            self._end()
+
+    def _end(self) -> None:
+        """Let the requests in flight end, all of them within the same time."""
+        grace = Deadline.within(GRACE_S)
+        self._rpc.stop(grace.remaining() or 0)
+        if self._http:
+            self._http.stop(grace.remaining() or 0)
+        if not self._models.stop((grace.remaining() or 0) + LAST_S):
+            log.error("a request did not end; the process does without it")
+            logging.shutdown()
+            os._exit(EXIT_STUCK)  # a model that never returns holds a thread that Python would wait for
 
     def _begin(self) -> bool:
         """Load, then listen; whether it came to that before the end was asked for."""
@@ -146,7 +160,7 @@ def _scheduler(flags: Flags) -> Scheduler | None:
     if not flags.enable_batching:
         return None
     path = Path(flags.batching_parameters_file) if flags.batching_parameters_file else None
-    return Scheduler(batching.read_file(path, CORES))
+    return Scheduler(batchparameters.read_file(path, CORES))
 
 
 def _metrics_path(flags: Flags) -> str:

@@ -10,7 +10,7 @@ from grpc import StatusCode
 
 from binocular.errors import TensorError
 from binocular.wire import tensors
-from binocular.wire.messages import SavedModel
+from binocular.wire.messages import SavedModel, SignatureDef
 from binocular.wire.tensors import Array, Kind
 from serving.server.status import ServingError
 
@@ -78,7 +78,10 @@ def read(folder: Path, tags: frozenset[str]) -> Signatures:
         raise ServingError(StatusCode.INTERNAL, f"Could not parse {folder / SAVED_MODEL}") from None
     for graph in model.meta_graphs:
         if set(graph.meta_info_def.tags) == tags:
-            definitions = dict(graph.signature_def)
+            # Copies: a part of a message would keep the whole of it, weights and all, in memory.
+            definitions = {
+                key: SignatureDef.FromString(it.SerializeToString()) for key, it in graph.signature_def.items()
+            }
             return Signatures({key: _signature(key, it) for key, it in definitions.items()}, definitions)
     raise ServingError(
         StatusCode.NOT_FOUND,

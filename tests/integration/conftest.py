@@ -46,8 +46,9 @@ def bucket() -> str:
 
 
 @pytest.fixture
-def store(server: StoreServer, bucket: str) -> Store:
-    """A store with an empty bucket."""
+def store(server: StoreServer, bucket: str) -> Iterator[Store]:
+    """A store with an empty bucket, which goes when the test ends."""
     store = server.store(store_bucket=bucket)
     store.ensure_bucket()
-    return store
+    yield store
+    server.drop(bucket)

@@ -13,11 +13,14 @@ import pytest
 from binocular import snapshot
 from binocular.contributions import contribution_key
 from binocular.datasets import fetch_snapshot, latest
+from binocular.errors import NotFoundError
 from binocular.sample.drawing import render, write
 from binocular.sample.spec import Spec
 from binocular.settings import variable
-from binocular.snapshot import images
+from binocular.snapshot import Snapshot, images
 from binocular.store import Store
+from components.ingest.freezing import Options
+from components.ingest.step import Source, ingest_dataset
 
 
 def ingest(*arguments: object, **variables: str) -> tuple[int, str]:
@@ -115,3 +118,39 @@ def test_a_dataset_in_the_store_grows_by_what_people_contribute(
     (corrected,) = [row for row in after.rows if row.sha256 == wrong.sha256]
     assert (corrected.label, corrected.corrected, corrected.split) == ("metal", True, wrong.split)
     assert uploaded in [data for _, data in images(tmp_path / "second", after.rows)]
+
+
+def test_without_a_source_a_dataset_is_what_it_holds_and_what_people_contribute(
+    photos: Path, store: Store, tmp_path: Path
+) -> None:
+    """Also where the photos were published on sides and a person corrected one since."""
+    published = tmp_path / "published"
+    for path in photos.rglob("*.jpg"):
+        side = "test" if path.stem.endswith("1") else "train"
+        place = published / side / path.parent.name / path.name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(path.read_bytes())
+
+    def frozen(source: str, scratch: str) -> Snapshot:
+        named = Source(source, "", tmp_path / "downloads", store)
+        return ingest_dataset(named, store, "waste", tmp_path / scratch, Options())[1]
+
+    with pytest.raises(NotFoundError, match="holds nothing yet"):
+        frozen("", "0")
+    first = frozen(str(published), "1")
+    wrong = next(row for row in first.rows if row.label == "glass" and row.published == "train")
+    data = (published / wrong.sources[0]).read_bytes()
+    store.put(contribution_key("feedback", "metal", wrong.sha256), data)
+    uploaded = render("paper", 999, 48, 0)
+    store.put(contribution_key("uploads", "paper", hashlib.sha256(uploaded).hexdigest()), uploaded)
+
+    second = frozen("", "2")
+    third = frozen("", "3")
+
+    assert second.digest == third.digest
+    assert len(second.rows) == len(first.rows) + 1
+    assert {row.found for row in third.rows} == {1}
+    (corrected,) = [row for row in third.rows if row.sha256 == wrong.sha256]
+    assert (corrected.label, corrected.corrected, corrected.published) == ("metal", True, "train")
+    sides = {row.sha256: row.split for row in third.rows}
+    assert all(sides[row.sha256] == row.split for row in first.rows)

@@ -201,6 +201,7 @@ def test_bytes_that_are_no_message_and_messages_too_large_are_refused(server: Mo
         raw(bytes(65 << 20), timeout=60)
     assert refused.value.code() is CODE.RESOURCE_EXHAUSTED
     server.predict(asks("waste", images=pictures()))
+    assert "Traceback" not in server.log.read_text()
 
 
 def test_classify_and_regress_are_not_offered(server: ModelServer) -> None:

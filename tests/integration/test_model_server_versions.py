@@ -2,8 +2,10 @@
 
 import functools
 import re
+import select
 import shutil
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -244,6 +246,10 @@ def test_a_wrong_configuration_is_refused_and_changes_nothing(
             CODE.INVALID_ARGUMENT,
             "Expected model x to have an absolute path or URI; got base_path()=models/x",
         ),
+        'model_config_list { config { name: "x" base_path: "/a\\000b" } }': (
+            CODE.INVALID_ARGUMENT,
+            "Expected model x to have an absolute path or URI; got base_path()=/a\0b",
+        ),
         'model_config_list { config { name: "x" base_path: "/x" model_platform: "caffe" } }': (
             CODE.INVALID_ARGUMENT,
             "Model x requests unsupported platform caffe",
@@ -317,9 +323,10 @@ def test_a_failed_load_is_tried_again(tmp_path: Path, base: Path, made: list[Pat
 
 def test_asked_to_end_it_answers_what_it_has_begun(server: ModelServer) -> None:
     slow = asks("waste", images=np.zeros((20_000, SIDE, SIDE, 3), np.uint8))
+    before = server.worked()
     with ThreadPoolExecutor(4) as clients:
         answers = [clients.submit(server.predict, slow) for _ in range(4)]
-        time.sleep(0.3)  # they are on their way
+        wait_until(lambda: server.worked() > before + 0.3)  # they have arrived, and are far from done
         server.process.send_signal(signal.SIGTERM)
         assert [tf.make_ndarray(it.result().outputs["probabilities"]).shape for it in answers] == [(20_000, 3)] * 4
     assert server.process.wait(30) == 0
@@ -358,6 +365,23 @@ def test_overload_is_answered_at_once_and_memory_stays_bounded(tmp_path: Path, b
         assert favourite(server) == (1, 1)
 
 
+def test_slow_and_idle_http_clients_cannot_hold_the_server(tmp_path: Path, base: Path) -> None:
+    flags = ("--rest_api_timeout_in_ms=500", "--rest_api_num_threads=2")
+    with ModelServer(tmp_path, "--model_name=waste", f"--model_base_path={base}", *flags) as server:
+        address = ("127.0.0.1", server.rest_port)
+        with socket.create_connection(address, 30) as dripping, socket.create_connection(address, 30) as idle:
+            dripping.sendall(b"POST /v1/models/waste:predict HTTP/1.1\r\nContent-Length: 100000\r\n\r\n")
+            idle.sendall(b"GET /v1/models/waste HTTP/1.1\r\n\r\n")
+            assert b"200 OK" in idle.recv(100)
+            assert server.get("/v1/models/waste").status_code == 503
+            began = time.monotonic()
+            while not select.select([dripping], [], [], 0.05)[0]:
+                dripping.sendall(b"[")
+            assert b"504" in dripping.recv(100)
+            assert time.monotonic() - began < 20
+        wait_until(lambda: server.get("/v1/models/waste").status_code == 200)
+
+
 def _outcome(server: ModelServer, request: object) -> tuple[grpc.StatusCode, float]:
     began = time.monotonic()
     try:
@@ -368,12 +392,12 @@ def _outcome(server: ModelServer, request: object) -> tuple[grpc.StatusCode, flo
 
 
 def test_a_unix_socket_serves_too(tmp_path: Path, base: Path) -> None:
-    socket = tmp_path / "socket"
-    flags = ("--port=0", f"--grpc_socket_path={socket}", f"--rest_api_port={free_port()}")
+    path = tmp_path / "socket"
+    flags = ("--port=0", f"--grpc_socket_path={path}", f"--rest_api_port={free_port()}")
     server = ModelServer(tmp_path, "--model_name=waste", f"--model_base_path={base}", *flags)
     try:
         wait_until(lambda: "grpc=0 " in server.log.read_text())
-        with grpc.insecure_channel(f"unix:{socket}") as channel:
+        with grpc.insecure_channel(f"unix:{path}") as channel:
             server.prediction = PredictionServiceStub(channel)
             assert favourite(server) == (1, 1)
     finally:

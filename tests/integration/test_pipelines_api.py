@@ -74,6 +74,7 @@ def test_of_many_that_create_the_same_experiment_one_does(pipelines: PipelinesSe
 def test_pipelines_and_versions_from_upload_to_deletion(client: kfp.Client, quick: str, name: str) -> None:
     made = client.upload_pipeline(quick, pipeline_name=name, description="quick")
     assert client.get_pipeline_id(name) == made.pipeline_id
+    assert client.pipelines.pipeline_service_get_pipeline_by_name(name).pipeline_id == made.pipeline_id
     second = client.upload_pipeline_version(quick, "second", pipeline_id=made.pipeline_id)
     versions = client.list_pipeline_versions(made.pipeline_id).pipeline_versions
     assert {each.display_name for each in versions} == {name, "second"}

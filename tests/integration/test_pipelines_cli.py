@@ -7,10 +7,12 @@ import re
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from binocular.store import Store
 from tests import sample_pipelines
 from tests.pipelines_server import PipelinesServer
 from tests.servers import free_port, wait_until
@@ -125,6 +127,23 @@ def test_mistakes_are_one_line(person: Person, tmp_path: Path) -> None:
     assert (code, "`binocular up` starts it" in output.splitlines()[-1]) == (1, True), output
 
 
+def test_following_survives_a_crash_of_the_server(embedded_store: Store, tmp_path: Path) -> None:
+    server = PipelinesServer(tmp_path / "server", embedded_store)
+    server.start()
+    try:
+        package = sample_pipelines.compiled(sample_pipelines.ledger, tmp_path)
+        with ThreadPoolExecutor(1) as pool:
+            followed = pool.submit(Person(server, tmp_path).run, "run", package, "--param", f"folder={tmp_path}")
+            wait_until((tmp_path / "ledger").exists)
+            server.kill()
+            server.start()
+            code, output = followed.result(120)
+    finally:
+        server.stop()
+
+    assert (code, "SUCCEEDED in" in output) == (0, True), output
+
+
 def test_ctrl_c_asks_and_cancels(person: Person, tmp_path: Path) -> None:
     package = sample_pipelines.compiled(sample_pipelines.family, tmp_path)
     terminal = Terminal(person, "run", package, "--param", f"folder={tmp_path}")
@@ -139,10 +158,12 @@ def test_ctrl_c_asks_and_cancels(person: Person, tmp_path: Path) -> None:
     assert terminal.end() == 1
 
 
-def test_ctrl_c_asks_and_detaches(person: Person, pipelines: PipelinesServer, tmp_path: Path) -> None:
-    package = sample_pipelines.compiled(sample_pipelines.twins, tmp_path)
-    terminal = Terminal(person, "run", package, "--param", "seconds=3")
-    terminal.until(r"sleeps\s+.*running")
+def test_a_running_steps_last_line_is_shown_and_ctrl_c_can_detach(
+    person: Person, pipelines: PipelinesServer, tmp_path: Path
+) -> None:
+    package = sample_pipelines.compiled(sample_pipelines.talking, tmp_path)
+    terminal = Terminal(person, "run", package, "--param", "seconds=10")
+    terminal.until(r"talks\s+.*running.*epoch 7 of 9 loss=0.5")
     os.kill(terminal.pid, signal.SIGINT)
     terminal.until("cancel it\\?")
     terminal.type("\n")

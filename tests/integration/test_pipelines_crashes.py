@@ -6,10 +6,12 @@ import sqlite3
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
 from binocular.store import Store
 from pipeline.local import task
@@ -71,6 +73,42 @@ def test_kill_9_at_random_moments(machine: PipelinesServer, tmp_path: Path) -> N
     with sqlite3.connect(machine.state / "pipelines.db") as database:
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     database.close()
+
+
+def test_many_who_start_end_retry_and_delete_at_once(machine: PipelinesServer, tmp_path: Path) -> None:
+    pipelines = (sample_pipelines.quick, sample_pipelines.twins, sample_pipelines.guarded)
+    packages = [Path(sample_pipelines.compiled(each, tmp_path)).read_text() for each in pipelines]
+    specs = [next(yaml.safe_load_all(package)) for package in packages]
+    ids: list[str] = []
+
+    def act(seed: int) -> list[tuple[str, int]]:
+        chance, answers = random.Random(seed), []
+        for _ in range(25):
+            action = (
+                chance.choice(["create", "terminate", "retry", "delete", "read"]) if len(ids) > 3 else "create"
+            )
+            if action == "create":
+                request = {"display_name": "one of many", "pipeline_spec": chance.choice(specs)}
+                status, answer = machine.call("POST", "/runs", json=request)
+                ids.append(answer["run_id"])
+            elif action in {"read", "delete"}:
+                method = "GET" if action == "read" else "DELETE"
+                status, _ = machine.call(method, f"/runs/{chance.choice(ids)}", timeout=60)
+            else:
+                status, _ = machine.call("POST", f"/runs/{chance.choice(ids)}:{action}", json={}, timeout=60)
+            answers.append((action, status))
+        return answers
+
+    with ThreadPoolExecutor(6) as pool:
+        answers = Counter(answer for some in pool.map(act, range(6)) for answer in some)
+
+    assert {status for _, status in answers} <= {200, 400, 404}, answers
+    client = machine.client()
+    wait_until(
+        lambda: {run.state for run in client.list_runs(page_size=200).runs or []} <= {"SUCCEEDED", "FAILED"}
+    )
+    assert task.marked(task.SERVER_MARK, str(machine.state)) == []
+    assert "Traceback" not in machine.log()
 
 
 def test_a_finished_step_is_not_done_again_after_a_crash(machine: PipelinesServer, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """Versions, production and decisions in real object stores."""
 
+import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
-from binocular import registry
+from binocular import registry, retention
 from binocular.bundle import FACTS, LABELS, Bundle
 from binocular.errors import ConflictError, IntegrityError, InvalidKeyError, NotFoundError
+from binocular.publication import publish, read_manifest
+from binocular.signatures import Signer, Trust, read_signature
 from binocular.store import Store
 from binocular.verdict import Verdict
 
@@ -160,3 +164,124 @@ def test_decisions_are_kept_by_run_and_a_damaged_one_hides_no_other(store: Store
     assert [each.run for each in registry.decisions(store, NAME)] == ["run-2", "run-3"]
     with pytest.raises(IntegrityError, match=r"run-1.json is damaged"):
         registry.decision(store, NAME, "run-1")
+
+
+def test_a_roll_back_returns_to_the_version_before_and_a_second_undoes_it(store: Store, tmp_path: Path) -> None:
+    published(store, tmp_path, 2)
+    with pytest.raises(NotFoundError, match="no version of waste is in production: promote one"):
+        registry.roll_back(store, NAME, by="Ada", why="a test")
+    registry.promote(store, NAME, 1, by="run 1", why="the first", over=None)
+    with pytest.raises(NotFoundError, match="in production before 1"):
+        registry.roll_back(store, NAME, by="Ada", why="a test")
+    registry.promote(store, NAME, 2, by="run 2", why="better", over=1)
+
+    assert registry.roll_back(store, NAME, by="Ada", why="worse").version == 1
+    moved = registry.roll_back(store, NAME, by="Ada", why="it was not")
+    assert [(move.version, move.why) for move in moved.moves[:2]] == [(2, "it was not"), (1, "worse")]
+    with pytest.raises(ConflictError, match="decide again"):
+        registry.roll_back(store, NAME, by="Eve", why="decided earlier", over=1)
+
+
+def test_old_versions_are_deleted_but_for_the_newest_production_and_the_one_before(
+    store: Store, tmp_path: Path
+) -> None:
+    published(store, tmp_path, 7)
+    assert retention.prune(store, NAME, 1) == []
+    for version, over in ((3, None), (1, 3), (2, 1)):
+        registry.promote(store, NAME, version, by="Ada", why="a test", over=over)
+
+    assert retention.prune(store, NAME, 2) == [3, 4, 5]
+
+    assert registry.versions(store, NAME) == [1, 2, 6, 7]
+    left = {entry.key.split("/")[2] for entry in store.entries(f"models/{NAME}/")}
+    assert left == {"1", "2", "6", "7", "production.json"}
+    with pytest.raises(NotFoundError, match="version 4 of waste is deleted"):
+        registry.promote(store, NAME, 4, by="Ada", why="gone", over=2)
+    assert registry.publish_version(store, NAME, bundle(tmp_path / "new", "new")) == 8
+    assert retention.prune(store, NAME, 2) == [6]
+
+
+def test_a_deletion_that_was_cut_off_is_finished_by_the_next(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store, tmp_path, 4)
+    registry.promote(store, NAME, 4, by="Ada", why="a test", over=None)
+    with monkeypatch.context() as cut_off:
+        cut_off.setattr(Store, "delete_prefix", lambda *_: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            retention.prune(store, NAME, 1)
+    assert registry.versions(store, NAME) == [2, 3, 4]
+
+    retention.prune(store, NAME, 1)
+
+    assert {entry.key.split("/")[2] for entry in store.entries(f"models/{NAME}/")} == {"4", "production.json"}
+
+
+def test_of_a_promotion_and_a_deletion_at_once_production_never_points_at_what_is_gone(
+    store: Store, tmp_path: Path
+) -> None:
+    published(store, tmp_path, 6)
+    registry.promote(store, NAME, 6, by="Ada", why="a test", over=None)
+
+    def promote(version: int) -> None:
+        with contextlib.suppress(ConflictError, NotFoundError):
+            registry.promote(store, NAME, version, by="Ada", why="back", over=6)
+
+    with ThreadPoolExecutor(6) as pool:
+        moves = pool.map(promote, (1, 2, 3))
+        deletions = pool.map(lambda _: retention.prune(store, NAME, 1), range(3))
+        assert len([*moves, *deletions]) == 6
+
+    present = registry.production(store, NAME)
+    assert present is not None
+    assert registry.facts(store, NAME, present.version).run == f"run {present.version}"
+    assert {present.version, present.previous} - {None} <= set(registry.versions(store, NAME))
+
+
+def test_a_number_is_never_used_again_by_a_publisher_that_slept(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published(store, tmp_path, 1)
+    late = bundle(tmp_path / "late", "late")
+    others = bundle(tmp_path / "others", "others"), bundle(tmp_path / "last", "last")
+
+    def sleeps(*arguments: object) -> object:
+        """While it uploads, version 2 is published by somebody else, replaced and deleted."""
+        monkeypatch.setattr(registry, "publish", publish)
+        for folder in others:
+            registry.publish_version(store, NAME, folder)
+        registry.promote(store, NAME, 3, by="Ada", why="a test", over=None)
+        assert retention.prune(store, NAME, 1) == [1, 2]
+        return publish(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(registry, "publish", sleeps)
+
+    assert registry.publish_version(store, NAME, late) == 4
+    assert registry.versions(store, NAME) == [3, 4]
+
+
+def test_a_version_is_signed_before_it_is_there(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    signer, trust = Signer(key), Trust(key.public_key())
+    create, seen = Store.create, []
+
+    def watched(self: Store, name: str, data: bytes, content_type: str | None = None) -> bool:
+        seen.append(any("/signature-" in entry.key for entry in self.entries(f"{name.rpartition('/')[0]}/")))
+        return create(self, name, data, content_type)
+
+    monkeypatch.setattr(Store, "create", watched)
+    folders = [bundle(tmp_path / str(number), f"run {number}") for number in range(3)]
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(lambda folder: registry.publish_version(store, NAME, folder, signer), folders))
+
+    assert seen
+    assert all(seen)
+    for version in found:
+        manifest = read_manifest(store, registry.prefix(NAME, version))
+        assert manifest is not None
+        place = registry.prefix(NAME, version)
+        trust.verify(read_signature(store, place, manifest), NAME, version, manifest)
+    signatures = [entry.key for entry in store.entries(f"models/{NAME}/") if "/signature-" in entry.key]
+    assert len(signatures) == 3

@@ -4,8 +4,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,63 +14,10 @@ import pytest
 
 from binocular import embedded, processes
 from binocular.settings import Settings
-from binocular.state import lock_owner, read_state
-from binocular.store import Store, connect
+from binocular.state import lock_owner
 from tests import sample_pipelines
-from tests.servers import StoreServer, free_port, free_store_port, wait_until
-
-
-class Machine:
-    """A home of its own, on ports of its own, and the command line in front of it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.settings = Settings(home=folder / ".binocular", store_port=free_store_port(), kfp_port=free_port())
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("BINOCULAR_")},
-            "BINOCULAR_STORE_PORT": str(self.settings.store_port),
-            "BINOCULAR_KFP_PORT": str(self.settings.kfp_port),
-        }
-
-    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Begin a `binocular` command."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "binocular", *arguments],
-            cwd=self.folder,
-            env={**self.environment, **variables},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-
-    def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
-        """Run a `binocular` command: exit code and output."""
-        with self.start(*arguments, **variables) as process:
-            output, _ = process.communicate(timeout=120)
-            return process.returncode, output
-
-    def pid(self, name: str) -> int | None:
-        """The process of a part, or of the supervisor."""
-        if name == "supervisor":
-            return lock_owner(self.settings)
-        state = read_state(self.settings)
-        return next((part.pid for part in state.parts if part.name == name), None) if state else None
-
-    def condition(self, name: str) -> str | None:
-        """What the supervisor says of a part."""
-        state = read_state(self.settings)
-        return next((part.condition for part in state.parts if part.name == name), None) if state else None
-
-    def store(self) -> Store:
-        """The stack's object store."""
-        return connect(self.settings)
-
-    def assert_nothing_left(self) -> None:
-        """No process and no port."""
-        assert processes.ours(self.settings.home) == []
-        assert lock_owner(self.settings) is None
-        ports = [*embedded.ports(self.settings), self.settings.kfp_port]
-        assert [port for port in ports if not processes.is_free(port)] == []
+from tests.machine import PARTS, Machine
+from tests.servers import StoreServer, free_port, wait_until
 
 
 @pytest.fixture
@@ -92,7 +37,7 @@ def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
     code, output = machine.run("status")
     assert code == 0
     assert output.splitlines()[0].split()[:2] == ["part", "condition"]
-    assert [line.split()[:2] for line in output.splitlines()[1:]] == [["store", "ready"], ["pipelines", "ready"]]
+    assert [line.split()[:2] for line in output.splitlines()[1:]] == [[part, "ready"] for part in PARTS]
 
     assert machine.run("down") == (0, "stopped\n")
     machine.assert_nothing_left()
@@ -102,7 +47,7 @@ def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
     assert machine.store().read("kept").data == b"over a restart"
 
 
-@pytest.mark.parametrize("victim", ["store", "pipelines", "supervisor"])
+@pytest.mark.parametrize("victim", [*PARTS, "supervisor"])
 def test_after_kill_9_of_any_process_down_leaves_nothing(machine: Machine, victim: str) -> None:
     machine.run("up")
     pid = machine.pid(victim)
@@ -319,7 +264,7 @@ def test_logs_show_each_part_and_follow(machine: Machine) -> None:
     machine.run("up")
     assert "part ready" in machine.run("logs", "supervisor")[1]
     code, output = machine.run("logs", "nobody")
-    assert (code, "there are: pipelines, store, supervisor" in output) == (1, True)
+    assert (code, "there are: model, pipelines, puller, store, supervisor" in output) == (1, True)
 
     with machine.start("logs", "--follow", "-n", "0", "store") as process:
         time.sleep(1)  # it has begun to follow, or will show the line as its first
@@ -337,7 +282,7 @@ def test_events_can_be_json(machine: Machine) -> None:
         json.loads(line) for line in (machine.settings.home / "logs" / "supervisor.log").read_text().splitlines()
     ]
     assert [(event["part"], event["event"]) for event in events] == [
-        (part, event) for part in ("store", "pipelines") for event in ("part starting", "part ready")
+        (part, event) for part in PARTS for event in ("part starting", "part ready")
     ]
 
 

@@ -4,7 +4,7 @@ import pytest
 from pydantic import SecretStr
 
 from binocular.errors import SettingError
-from binocular.settings import PREFIX, Settings, load, unknown_variables, variable
+from binocular.settings import PREFIX, Settings, as_environment, load, unknown_variables, variable
 
 
 @pytest.fixture(autouse=True)
@@ -132,3 +132,19 @@ def test_home_is_fixed_to_the_folder_where_the_command_ran(
 
 def test_the_prefix_is_part_of_every_variable() -> None:
     assert variable("store_port") == f"{PREFIX}STORE_PORT"
+
+
+def test_another_process_elsewhere_can_be_given_the_same_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".env").write_text("BINOCULAR_STORE_URL=http://127.0.0.1:9\nBINOCULAR_STORE_SECRET_KEY=hunter2\n")
+    (tmp_path / "binocular.toml").write_text("store_parallel = 3\n")
+    settings = load(tmp_path)
+    given = as_environment(settings)
+    assert set(given) == {variable(n) for n in ("home", "store_url", "store_secret_key", "store_parallel")}
+
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "elsewhere").mkdir()
+
+    assert load(tmp_path / "elsewhere").model_dump() == settings.model_dump()

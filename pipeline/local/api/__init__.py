@@ -5,6 +5,7 @@ the engine. An error is `{"code", "message", "details"}` with a gRPC code and th
 """
 
 import logging
+import sqlite3
 from http import HTTPStatus
 
 from flask import Flask, Response, jsonify, request
@@ -86,5 +87,8 @@ def _http_error(error: HTTPException) -> Response:
 def _defect(error: Exception) -> Response:
     if isinstance(error, RecursionError):
         return _refusal(RequestError("the request is nested too deeply"))
+    if isinstance(error, sqlite3.OperationalError):
+        reason = f"the records of runs cannot be written now ({error}); free some space, then try again"
+        return _answer(HTTPStatus.SERVICE_UNAVAILABLE, reason)
     log.error("request failed", exc_info=error, extra={"path": request.path})
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, "an error on the server's side; its log says which")

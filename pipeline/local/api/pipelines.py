@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify, request
 
-from binocular.errors import ConflictError
+from binocular.errors import ConflictError, NotFoundError
 from pipeline.local.api.context import LONGEST_NAME, Context, body, listed, new_id, present, text
 from pipeline.local.api.versions import add_version, uploaded
 from pipeline.local.records import Row, now
@@ -52,6 +52,13 @@ def blueprint(context: Context) -> Blueprint:
     @routes.get("/pipelines/<pipeline_id>")
     def get(pipeline_id: str) -> Response:
         return jsonify(shown(records.get("pipelines", pipeline_id)))
+
+    @routes.get("/pipelines/names/<name>")
+    def get_by_name(name: str) -> Response:
+        found = records.find("pipelines", "name = ?", [name])
+        if not found:
+            raise NotFoundError(f"there is no pipeline called {name!r}")
+        return jsonify(shown(found[0]))
 
     @routes.delete("/pipelines/<pipeline_id>")
     def delete(pipeline_id: str) -> Response:

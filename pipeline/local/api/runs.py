@@ -6,6 +6,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from pipeline.local.api.context import Context, body, listed, present
 from pipeline.local.api.submission import GIVEN, common
+from pipeline.local.going import INTERNAL
 from pipeline.local.inputs import Data
 from pipeline.local.plan import task_id
 from pipeline.local.records import Records, Row
@@ -22,7 +23,6 @@ PLAIN = (
     "run_id", "experiment_id", "display_name", "description", "created_at", "scheduled_at", "finished_at", "state",
     "storage_state", "recurring_run_id", "service_account",
 )  # fmt: skip
-INTERNAL = 13
 
 
 def shown(row: Row) -> Json:

@@ -1,0 +1,129 @@
+"""The project's own package, unchanged, on one machine: photos in, a model served, or the reasons why not."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import urllib3
+
+from binocular import registry
+from binocular.sample.drawing import write as draw
+from binocular.sample.spec import Spec
+from tests.machine import Machine
+from tests.servers import wait_until
+
+NAME = "photos"
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    draw(folder, Spec(images=40, size=64))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Iterator[Machine]:
+    """A machine on which one run has put a first model into production."""
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    try:
+        code, output = machine.run("up")
+        assert code == 0, output
+        code, output = pipeline(machine, source=photos, epochs=8)
+        assert code == 0, output
+        yield machine
+    finally:
+        machine.run("down")
+
+
+def pipeline(machine: Machine, **parameters: object) -> tuple[int, str]:
+    given = {"architecture": "small_cnn", "augmentation": "none", **parameters}
+    flags = [argument for name, value in given.items() for argument in ("-p", f"{name}={value}")]
+    return machine.run("run", *flags)
+
+
+def run_id(output: str) -> str:
+    found = re.search(r"^run (\S+)$", output, re.MULTILINE)
+    assert found, output
+    return found[1]
+
+
+def steps(machine: Machine, run: str) -> dict[str, str]:
+    """Each step of a run and how it ended."""
+    _, output = machine.run("runs", run)
+    known = ("ingest", "validate", "train", "evaluate", "export", "record-rejection")
+    lines = [line.split() for line in output.splitlines()]
+    return {word: " ".join(words) for words in lines for word in words if word in known}
+
+
+def test_a_first_model_is_published_promoted_and_served(machine: Machine) -> None:
+    store = machine.store()
+    assert registry.versions(store, NAME)[0] == 1
+    url = f"http://127.0.0.1:{machine.settings.model_rest_port}/v1/models/{NAME}"
+
+    def served() -> bool:
+        try:
+            answer = urllib3.request("GET", url, retries=False, timeout=2)
+        except urllib3.exceptions.HTTPError:
+            return False
+        return answer.status == 200 and "AVAILABLE" in {
+            each["state"] for each in json.loads(answer.data)["model_version_status"]
+        }
+
+    wait_until(served, 60)
+    facts = registry.facts(store, NAME, 1)
+    images = [[[[120] * 3] * facts.width] * facts.height]
+    answer = urllib3.request("POST", f"{url}:predict", json={"instances": images}, timeout=30)
+    (probabilities,) = json.loads(answer.data)["predictions"]
+    assert len(probabilities) == len(facts.classes)
+    assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+
+
+def test_the_decision_is_on_record_with_the_pages_it_rests_on(machine: Machine) -> None:
+    store = machine.store()
+    first = next(each for each in registry.decisions(store, NAME) if each.version == 1)
+
+    assert first.verdict.decision == "promote"
+    for name, uri in first.artifacts.items():
+        prefix = uri.removeprefix(f"minio://{machine.settings.store_bucket}/")
+        assert next(store.entries(prefix), None), name
+
+
+def test_a_model_that_is_not_good_enough_is_turned_away_and_what_has_not_changed_is_not_done_again(
+    machine: Machine,
+) -> None:
+    before = registry.production(machine.store(), NAME)
+    wanted = {"epochs": 1, "gate": json.dumps({"min_accuracy": 1.0, "min_macro_f1": 1.0})}
+
+    runs = []
+    for _ in range(2):
+        code, output = pipeline(machine, **wanted)
+        assert code == 0, output
+        assert "reject" in output
+        runs.append(run_id(output))
+
+    for run in runs:
+        decided = registry.decision(machine.store(), NAME, run)
+        assert decided is not None
+        assert decided.version is None
+        assert any(not reason.passed for reason in decided.verdict.reasons)
+    assert registry.production(machine.store(), NAME) == before
+    again = steps(machine, runs[1])
+    known = {name for name, line in again.items() if "result was known" in line}
+    assert known == {"validate", "train", "evaluate"}, again
+
+
+def test_data_that_is_not_fit_stops_the_run_naming_what_to_do_and_keeps_the_report(
+    machine: Machine, tmp_path: Path
+) -> None:
+    draw(tmp_path / "few", Spec(images=3, size=64))
+
+    code, output = pipeline(machine, source=tmp_path / "few", name="few")
+
+    assert code != 0
+    assert "Add photos" in output
+    key = re.search(r"the report is minio://[^/]+/(\S+)", output)
+    assert key, output
+    assert b"Not fit to train on" in machine.store().read(key[1]).data
