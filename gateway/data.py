@@ -27,6 +27,7 @@ from binocular.layout import Layout
 from binocular.zips import zip_members, zip_names
 from gateway import intake
 from gateway.calls import call, json_body
+from gateway.corrections import correct
 from gateway.messages import Feedback, Refusal, Stored, Taken
 from gateway.predictions import BINARY
 from gateway.services import services
@@ -38,7 +39,6 @@ MOST_IN_ZIP = 10_000
 # An image is good if it can be decoded; how large does not matter.
 PROBE = 32
 UPLOADS: Kind = "uploads"
-FEEDBACK: Kind = "feedback"
 FORM = {
     "type": "object",
     "required": ["files"],
@@ -52,15 +52,14 @@ FORM = {
     Stored,
     takes=Feedback,
     token=True,
-    refuses=(400, 401, 404, 413, 415, 503, 507),
+    refuses=(400, 401, 404, 409, 413, 415, 503, 507),
 )
 def feedback() -> Stored:
-    """The right label of an earlier prediction, by its id, while its image is kept."""
+    """The right label of an earlier prediction, by its id, while its image is kept. The newest counts."""
     told = json_body(Feedback)
     label = _known_spelling(told.label)
-    data = services().keeper.read(told.id)
-    sha256 = hashlib.sha256(data).hexdigest()
-    return Stored(label=label, sha256=sha256, duplicate=not _store(FEEDBACK, label, data, sha256))
+    sha256, duplicate = correct(services().store, label, services().keeper.read(told.id))
+    return Stored(label=label, sha256=sha256, duplicate=duplicate)
 
 
 @blueprint.post("/v1/images")
@@ -109,18 +108,14 @@ def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
         except BinocularError as error:
             refused.append(Refusal(file=name, code=error.code, detail=str(error)))
             continue
-        if _store(UPLOADS, label, data, hashlib.sha256(data).hexdigest()):
+        key = contribution_key(UPLOADS, label, hashlib.sha256(data).hexdigest())
+        if services().store.create(key, data, "application/octet-stream"):
             stored[label] += 1
         else:
             duplicates += 1
     if not stored and not duplicates and not refused:
         raise SourceError("no images came; send files, or a zip of a folder for each class")
     return Taken(stored=stored.total(), duplicates=duplicates, labels=dict(stored), refused=refused)
-
-
-def _store(kind: Kind, label: str, data: bytes, sha256: str) -> bool:
-    """Write an image; False if it was there already."""
-    return services().store.create(contribution_key(kind, label, sha256), data, "application/octet-stream")
 
 
 def _known_spelling(text: str) -> str:

@@ -15,6 +15,7 @@ from binocular.contributions import contribution_key, parse_contribution
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from components.ingest.contributed import contributions
+from gateway.corrections import Correction
 from gateway.keeper import Keeper, key_of
 from tests.gateway_server import BEARER, NAME, documented_app, picture, publish_facts, settings_for
 from tests.servers import free_port
@@ -81,6 +82,26 @@ def test_a_correction_becomes_training_data(client: Any, store: Store) -> None:
     [found] = contributions(store)
     assert (found.label, found.corrected, found.read()) == ("Glas é", True, data)
     assert correct(client, prediction, "Glas é").json["duplicate"] is True
+
+
+def test_of_several_corrections_the_newest_counts(client: Any, store: Store) -> None:
+    data = picture()
+    first, again = keep(client, data), keep(client, data)
+    for prediction, label in ((first, "glass"), (first, "metal"), (again, "paper"), (again, "metal")):
+        assert correct(client, prediction, label).json["label"] == label
+    assert [parse_contribution(key).label for key in keys(store, "feedback/")] == ["metal"]
+
+
+def test_of_corrections_at_once_one_is_left(settings: Settings, store: Store) -> None:
+    clients = [documented_app(settings).test_client() for _ in range(4)]
+    prediction = keep(clients[0], picture())
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(lambda pair: correct(pair[0], prediction, pair[1]), zip(clients, "abcd", strict=True))
+        )
+    assert {answer.status_code for answer in answers} == {200}
+    [left] = [parse_contribution(key) for key in keys(store, "feedback/")]
+    assert Correction.parse(store.read(f"corrections/{left.sha256}.json").data, "it").label == left.label
 
 
 @pytest.mark.parametrize("prediction", ["", "x", "0" * 38, "../uploads/a", "f" * 38, "ü" * 38, "a" * 99])
