@@ -3,6 +3,7 @@
 from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from binocular import registry
 from gateway import metrics
 from gateway.calls import call
 from gateway.messages import Alive, ModelVersion, Ready
@@ -24,7 +25,7 @@ def readyz() -> Ready:
     """A version of the model is AVAILABLE and the store answers."""
     here = services()
     version = here.model.available()[0]
-    here.store.ensure_bucket()
+    registry.production(here.store, here.settings.model_name)
     return Ready(status="ready", model=ModelVersion(name=here.settings.model_name, version=version))
 
 

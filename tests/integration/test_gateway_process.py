@@ -1,6 +1,10 @@
 """The gateway as a process under gunicorn: starting, ending, reloading, counting, and what it costs."""
 
+import contextlib
+import os
 import signal
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -11,11 +15,14 @@ import psutil
 import pytest
 import requests
 
+from binocular import parts
+from binocular.errors import ProcessError
+from binocular.settings import load
 from binocular.store import Store, connect
-from tests.gateway_server import NAME, TOKEN, GatewayServer, picture, publish_facts, settings_for
+from tests.gateway_server import NAME, ROOT, TOKEN, GatewayServer, picture, publish_facts, settings_for
 from tests.modelfolders import SIDE, make_classifier, publish
 from tests.modelserver import ModelServer
-from tests.servers import wait_until
+from tests.servers import free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +127,80 @@ def test_it_starts_in_little_time(server: GatewayServer) -> None:
     began = time.monotonic()
     server.start()
     assert time.monotonic() - began < 20
+
+
+ODD = [
+    b"",
+    b"\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\n\r\n",
+    b"BREW /v1/predict HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /%ff%00%2e%2e/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /" + b"a" * 10_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 100_000 + b"\r\n\r\n",
+    b"GET /healthz HTTP/1.1\r\nHost: x\r\n" + b"a: b\r\n" * 500 + b"\r\n",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\nx",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\nabc",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 100\r\n\r\nshort",
+    b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nTransfer-Encoding: chunked\r\n\r\n5\r\na",
+    b"POST /v1/images HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer \x00\xff\r\nContent-Length: 0\r\n\r\n",
+]
+
+
+@pytest.fixture(scope="module")
+def standing(
+    model: ModelServer, embedded_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayServer]:
+    """A gateway that stands all this."""
+    folder = tmp_path_factory.mktemp("standing")
+    changes = {"model_address": f"127.0.0.1:{model.port}", "gateway_workers": 1}
+    settings = settings_for(folder / "home", embedded_store, **changes)
+    publish_facts(connect(settings), folder / "facts", ("a", "b", "c"), SIDE, "run-1")
+    with GatewayServer(folder, settings) as server:
+        yield server
+
+
+@pytest.mark.parametrize("sent", ODD)
+def test_odd_requests_are_refused_and_do_no_harm(standing: GatewayServer, sent: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", standing.settings.gateway_port), timeout=30) as connection:
+        connection.sendall(sent)
+        connection.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionResetError):  # it may close before it has read everything
+            while chunk := connection.recv(65536):
+                answer += chunk
+    assert not answer or answer.split(b" ")[1][:1] in {b"2", b"4"} or answer.startswith(b"HTTP/1.1 505"), answer
+    assert b"Traceback" not in answer
+    assert standing.predict(picture()).status_code == 200
+
+
+def test_binocular_up_can_start_it(embedded_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BINOCULAR_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("BINOCULAR_GATEWAY_PORT", str(free_port()))
+    monkeypatch.setenv("BINOCULAR_STORE_URL", embedded_store.endpoint.url)
+    part = parts.gateway(load(tmp_path))
+    environment = {**os.environ, **part.environment, "PYTHONPATH": str(ROOT)}
+    with pytest.raises(ProcessError, match="does not answer"):
+        part.ready()
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(part.command, cwd=part.folder, env=environment, stdout=log, stderr=log)
+    try:
+        wait_until(lambda: answers(part))
+    finally:
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def answers(part: parts.Part) -> bool:
+    try:
+        part.ready()
+    except ProcessError:
+        return False
+    return True
