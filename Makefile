@@ -51,6 +51,7 @@ demo: .venv/local ## Start everything, draw the sample, train on it, serve what 
 	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
 	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn
 	@$(BIN)/binocular models
+	@$(BIN)/binocular predict --wait 60 "$$(ls "$(SAMPLE)"/glass/*.jpg | head -1)"
 	@$(BIN)/binocular status
 
 .PHONY: up down status logs
@@ -67,6 +68,12 @@ logs: .venv/local ## Show the logs as they are written
 run: .venv/local ## Run the pipeline on labelled photos: make run DATA=photos/ (a folder, archive, URL, s3://…)
 	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
 	@$(BIN)/binocular run $(if $(DATA),--param source="$(if $(wildcard $(DATA)),$(abspath $(DATA)),$(DATA))")
+
+.PHONY: predict retrain
+predict: .venv/local ## Say what an image shows: make predict IMAGE=photo.jpg
+	@$(BIN)/binocular predict "$(IMAGE)"
+retrain: .venv/local ## Train again, on what people sent and corrected since
+	@$(BIN)/binocular retrain
 
 .PHONY: sample
 sample: .venv/local ## Draw the sample dataset into ./sample

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from binocular import cli_models, cli_runs, follow, logs, settings_page, stack
+from binocular import cli_models, cli_predict, cli_runs, follow, logs, settings_page, stack
 from binocular.commands import run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
@@ -44,6 +44,8 @@ def cli(context: click.Context) -> None:
 for _verb in (
     cli_runs.run_pipeline,
     cli_runs.show_runs,
+    cli_predict.predict,
+    cli_predict.retrain,
     cli_models.show_models,
     cli_models.promote,
     cli_models.roll_back,

@@ -190,6 +190,21 @@ class PipelinesUnavailableError(BinocularError):
     retry = True
 
 
+class GatewayUnavailableError(BinocularError):
+    """The gateway cannot be reached. Retrying helps once it runs."""
+
+    status = 503
+    code = "gateway_unavailable"
+    retry = True
+
+
+class GatewayRefusedError(BinocularError):
+    """The gateway understood the request and said no. What it said is the message."""
+
+    status = 502
+    code = "gateway_refused"
+
+
 class RunFailedError(BinocularError):
     """A run that was waited for did not succeed. What it says names the step that failed and its log."""
 

@@ -1,5 +1,6 @@
 """The processes that make up Binocular on one machine. A part that comes later joins by an entry in `parts`."""
 
+import secrets
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from binocular.store import connect
 
 # A readiness probe must answer fast: it is asked again and again.
 PROBE_S = 1.0
+GATEWAY_TOKEN = "gateway-token"  # noqa: S105 - the name of a file
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ def parts(settings: Settings) -> list[Part]:
         _puller: settings.model_address,
         _model: settings.model_address,
     }
-    return [part(settings) for part, elsewhere in wanted.items() if not elsewhere]
+    return [*(part(settings) for part, elsewhere in wanted.items() if not elsewhere), _gateway(settings)]
 
 
 def _store(settings: Settings) -> Part:
@@ -76,12 +78,11 @@ def _pipelines(settings: Settings) -> Part:
     )
 
 
-def gateway(settings: Settings) -> Part:
+def _gateway(settings: Settings) -> Part:
     """The REST API; ready once it answers, also before there is a model: it takes images and starts trainings."""
     folder = settings.home / "gateway"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104
-    url = f"http://{host}:{settings.gateway_port}"
+    url = gateway_url(settings)
     return Part(
         name="gateway",
         command=[sys.executable, "-m", "gateway"],  # started by name: this library imports no part
@@ -92,6 +93,21 @@ def gateway(settings: Settings) -> Part:
         ready=lambda: _answers(f"{url}/healthz"),
         environment=as_environment(settings),
     )
+
+
+def gateway_url(settings: Settings) -> str:
+    """Where this machine reaches its gateway."""
+    host = "127.0.0.1" if settings.gateway_host in {"0.0.0.0", "::"} else settings.gateway_host  # noqa: S104
+    return f"http://{host}:{settings.gateway_port}"
+
+
+def gateway_token(settings: Settings) -> str:
+    """The token that the gateway asks for; made on first use where none is set."""
+    if given := settings.gateway_token.get_secret_value():
+        return given
+    path = settings.home / GATEWAY_TOKEN
+    embedded.write_once(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="utf-8").strip()
 
 
 def pipelines_url(settings: Settings) -> str:

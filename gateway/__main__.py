@@ -7,6 +7,7 @@ from pathlib import Path
 
 from binocular.errors import BinocularError
 from binocular.logs import configure
+from binocular.parts import gateway_token
 from binocular.settings import load
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -18,10 +19,9 @@ def main() -> int:
         settings = load()
         configure(settings)
         _count_in(settings.home / "run" / "gateway-metrics")
-        from gateway.access import token  # noqa: PLC0415 - see _count_in
-        from gateway.serving import Gateway  # noqa: PLC0415
+        from gateway.serving import Gateway  # noqa: PLC0415 - see _count_in
 
-        token(settings)  # made once, before several workers would
+        gateway_token(settings)  # made once, before several workers would
     except BinocularError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return error.exit_code

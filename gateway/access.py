@@ -2,36 +2,25 @@
 
 import hashlib
 import hmac
-import secrets
 
 from flask import Request
 
-from binocular.embedded import write_once
 from binocular.errors import UnauthorizedError
+from binocular.parts import GATEWAY_TOKEN, gateway_token
 from binocular.settings import Settings, variable
 
-FILE = "gateway-token"
 SCHEME = "bearer"
-
-
-def token(settings: Settings) -> str:
-    """The token that is asked for; made on the first start where none is set."""
-    if given := settings.gateway_token.get_secret_value():
-        return given
-    path = settings.home / FILE
-    write_once(path, secrets.token_urlsafe(32))
-    return path.read_text(encoding="utf-8").strip()
 
 
 class Door:
     """Lets in whoever has the token. Only its digest is held."""
 
     def __init__(self, settings: Settings) -> None:
-        self._digest = _digest(token(settings))
+        self._digest = _digest(gateway_token(settings))
         self._where = (
             f"the value of {variable('gateway_token')}"
             if settings.gateway_token.get_secret_value()
-            else f"kept in {FILE} in the folder {variable('home')}"
+            else f"kept in {GATEWAY_TOKEN} in the folder {variable('home')}"
         )
 
     def check(self, request: Request) -> None:

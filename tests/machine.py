@@ -12,8 +12,8 @@ from binocular.state import lock_owner, read_state
 from binocular.store import Store, connect
 from tests.servers import free_port, free_store_port
 
-PARTS = ("store", "pipelines", "puller", "model")
-PORTS = ("kfp_port", "puller_port", "model_port", "model_rest_port")
+PARTS = ("store", "pipelines", "puller", "model", "gateway")
+PORTS = ("kfp_port", "puller_port", "model_port", "model_rest_port", "gateway_port")
 
 
 class Machine:

@@ -55,11 +55,18 @@ def ingest_dataset(
     reference = latest(store, dataset)
     kept = scratch / "previous"
     before = fetch_snapshot(store, reference, kept, packs=not source.spec) if reference else None
-    if not source.spec and before is None:
-        raise NotFoundError(f"the dataset {dataset} holds nothing yet, so that a source has to be named")
-    named = source.files() if source.spec or before is None else known(before, kept, store)
-    frozen = freeze_source(chain(named, contributions(store)), scratch / "snapshot", before, options)
+    added = contributions(store)
+    named = source.files() if source.spec else known(before, kept, store) if before else _first(added, dataset)
+    frozen = freeze_source(chain(named, added), scratch / "snapshot", before, options)
     return publish_snapshot(store, scratch / "snapshot", dataset), frozen
+
+
+def _first(added: Iterator[Found], dataset: str) -> Iterator[Found]:
+    """The first contribution: people may have sent photos before any source was named."""
+    found = next(added, None)
+    if found is None:
+        raise NotFoundError(f"the dataset {dataset} holds nothing yet: name a source, or send labelled photos")
+    yield found
 
 
 def _bring_packs(frozen: Snapshot, source: Path, target: Path) -> None:

@@ -5,6 +5,7 @@ that an earlier server left behind, are found in the process table itself.
 """
 
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -23,6 +24,8 @@ GRACE_S = 2.0
 LOOK_EVERY_S = 1.0
 GONE_WITHIN_S = 10.0
 LAST_LINES = 20
+# How `binocular.logs` writes an error, as text or as JSON.
+ERROR_EVENT = re.compile(r'\d{4}-\S+ ERROR |\{"time": "[^"]+", "level": "error"')
 LAST_BYTES = 8192
 
 
@@ -110,13 +113,14 @@ def ended(code: int) -> str:
 
 
 def last_lines(log: Path) -> str:
-    """The end of a log, for the one who asks why a step failed."""
+    """The end of a log, for the one who asks why a step failed; from the last error that a step of ours told."""
     if not log.is_file():
         return ""
     with log.open("rb") as file:
         file.seek(max(0, log.stat().st_size - LAST_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    return "\n".join(lines[-LAST_LINES:])
+    told = [place for place, line in enumerate(lines) if ERROR_EVENT.match(line)]
+    return "\n".join(lines[told[-1] :][:LAST_LINES] if told else lines[-LAST_LINES:])
 
 
 def marked(mark: str, value: str) -> list[psutil.Process]:

@@ -1,10 +1,8 @@
 """The gateway as a process under gunicorn: starting, ending, reloading, counting, and what it costs."""
 
 import contextlib
-import os
 import signal
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -15,14 +13,11 @@ import psutil
 import pytest
 import requests
 
-from binocular import parts
-from binocular.errors import ProcessError
-from binocular.settings import load
 from binocular.store import Store, connect
-from tests.gateway_server import NAME, ROOT, TOKEN, GatewayServer, picture, publish_facts, settings_for
+from tests.gateway_server import NAME, TOKEN, GatewayServer, picture, publish_facts, settings_for
 from tests.modelfolders import SIDE, make_classifier, publish
 from tests.modelserver import ModelServer
-from tests.servers import free_port, wait_until
+from tests.servers import wait_until
 
 
 @pytest.fixture(scope="module")
@@ -179,28 +174,3 @@ def test_odd_requests_are_refused_and_do_no_harm(standing: GatewayServer, sent: 
     assert not answer or answer.split(b" ")[1][:1] in {b"2", b"4"} or answer.startswith(b"HTTP/1.1 505"), answer
     assert b"Traceback" not in answer
     assert standing.predict(picture()).status_code == 200
-
-
-def test_binocular_up_can_start_it(embedded_store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BINOCULAR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("BINOCULAR_GATEWAY_PORT", str(free_port()))
-    monkeypatch.setenv("BINOCULAR_STORE_URL", embedded_store.endpoint.url)
-    part = parts.gateway(load(tmp_path))
-    environment = {**os.environ, **part.environment, "PYTHONPATH": str(ROOT)}
-    with pytest.raises(ProcessError, match="does not answer"):
-        part.ready()
-    with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen(part.command, cwd=part.folder, env=environment, stdout=log, stderr=log)
-    try:
-        wait_until(lambda: answers(part))
-    finally:
-        process.terminate()
-        assert process.wait(60) == 0
-
-
-def answers(part: parts.Part) -> bool:
-    try:
-        part.ready()
-    except ProcessError:
-        return False
-    return True

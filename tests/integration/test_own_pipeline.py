@@ -45,7 +45,7 @@ def pipeline(machine: Machine, **parameters: object) -> tuple[int, str]:
 
 
 def run_id(output: str) -> str:
-    found = re.search(r"^run (\S+)$", output, re.MULTILINE)
+    found = re.search(r"^run ([0-9a-f-]{36})", output, re.MULTILINE)
     assert found, output
     return found[1]
 
@@ -79,6 +79,22 @@ def test_a_first_model_is_published_promoted_and_served(machine: Machine) -> Non
     (probabilities,) = json.loads(answer.data)["predictions"]
     assert len(probabilities) == len(facts.classes)
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
+
+
+def test_a_person_asks_what_a_photo_shows_and_trains_again(machine: Machine, photos: Path) -> None:
+    photo = next((photos / "glass").iterdir())
+    code, output = machine.run("predict", "--wait", "60", str(photo))
+    assert (code, f"{photo}: " in output, "version 1" in output) == (0, True, True), output
+    assert machine.run("predict", str(photos / "nothing.jpg"))[0] == 2
+
+    flags = ("-p", "architecture=small_cnn", "-p", "epochs=1", "-p", 'gate={"min_accuracy": 1.0}')
+    code, output = machine.run("retrain", *flags)
+    assert code == 0, output
+    run = run_id(output)
+    code, output = machine.run("retrain", *flags)
+    assert (code != 0, run in output) == (True, True), output
+    wait_until(lambda: registry.decision(machine.store(), NAME, run), 240)
+    wait_until(lambda: "SUCCEEDED" in machine.run("runs", run)[1].upper(), 60)
 
 
 def test_the_decision_is_on_record_with_the_pages_it_rests_on(machine: Machine) -> None:

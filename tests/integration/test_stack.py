@@ -264,7 +264,7 @@ def test_logs_show_each_part_and_follow(machine: Machine) -> None:
     machine.run("up")
     assert "part ready" in machine.run("logs", "supervisor")[1]
     code, output = machine.run("logs", "nobody")
-    assert (code, "there are: model, pipelines, puller, store, supervisor" in output) == (1, True)
+    assert (code, "there are: gateway, model, pipelines, puller, store, supervisor" in output) == (1, True)
 
     with machine.start("logs", "--follow", "-n", "0", "store") as process:
         time.sleep(1)  # it has begun to follow, or will show the line as its first

@@ -10,8 +10,9 @@ import pytest
 from flask.testing import FlaskClient
 from pydantic import SecretStr
 
+from binocular import parts
 from binocular.settings import Settings
-from gateway import access, create_app, metrics
+from gateway import create_app, metrics
 
 
 @pytest.fixture
@@ -73,10 +74,10 @@ def test_an_error_of_ours_is_told_without_its_details(
 
 def test_the_token_is_made_once_and_is_private(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home")
-    token = access.token(settings)
+    token = parts.gateway_token(settings)
     assert len(token) > 40
-    assert access.token(settings) == token
-    assert stat.S_IMODE((settings.home / access.FILE).stat().st_mode) == 0o600
+    assert parts.gateway_token(settings) == token
+    assert stat.S_IMODE((settings.home / parts.GATEWAY_TOKEN).stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,90 @@
+"""`binocular predict` and `binocular retrain`: asking the gateway, as any program would."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+import urllib3
+from rich.console import Console
+
+from binocular.errors import GatewayRefusedError, GatewayUnavailableError
+from binocular.parts import gateway_token, gateway_url
+from binocular.settings import Settings
+
+TIMEOUT_S = 60
+REFUSED, UNAVAILABLE = 400, 503
+POLL_S = 0.5
+
+console = Console(highlight=False, soft_wrap=True)
+
+
+@click.command("predict")
+@click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="The gateway's whole answer, one line an image.")
+@click.option(
+    "--wait", "wait_s", default=0, show_default=True, help="Seconds to wait for a model that is on its way."
+)
+@click.pass_obj
+def predict(settings: Settings, images: tuple[Path, ...], *, as_json: bool, wait_s: int) -> None:
+    """Say what IMAGES show."""
+    deadline = time.monotonic() + wait_s
+    for path in images:
+        found = _predicted(settings, path.read_bytes(), deadline)
+        if as_json:
+            click.echo(json.dumps(found, ensure_ascii=False))
+            continue
+        guess = "" if found["label"] == found["best_guess"] else f", perhaps {found['best_guess']}"
+        console.print(
+            f"{path}: [bold]{found['label']}[/bold]{guess} ({found['confidence']:.0%}, version"
+            f" {found['model']['version']}, {found['latency_ms']['total']:.0f} ms)"
+        )
+
+
+@click.command("retrain")
+@click.option("-p", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
+@click.pass_obj
+def retrain(settings: Settings, given: tuple[str, ...]) -> None:
+    """Train again on what there is and what people sent since. `binocular runs` shows how it goes."""
+    parameters = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        try:
+            parameters[name] = json.loads(value)
+        except ValueError:
+            parameters[name] = value
+    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {gateway_token(settings)}"}
+    started = _ask(settings, "/v1/retrain", json.dumps({"parameters": parameters}).encode(), headers)
+    console.print(f"run {started['run_id']}: `binocular runs {started['run_id']}` shows how it goes", markup=False)
+
+
+def _predicted(settings: Settings, image: bytes, deadline: float) -> dict[str, Any]:
+    """The answer; until the deadline, a gateway or model that is not there yet is asked again."""
+    while True:
+        try:
+            return _ask(settings, "/v1/predict", image, {"Content-Type": "application/octet-stream"})
+        except GatewayUnavailableError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_S)
+
+
+def _ask(settings: Settings, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
+    """What the gateway answers; what it refuses becomes an error with its own words."""
+    url = gateway_url(settings)
+    try:
+        answer = urllib3.request(
+            "POST", f"{url}{path}", body=body, headers=headers, timeout=TIMEOUT_S, retries=False
+        )
+        told: dict[str, Any] = json.loads(answer.data)
+    except urllib3.exceptions.HTTPError as error:
+        raise GatewayUnavailableError(
+            f"the gateway {url} does not answer: {error}; `binocular up` starts it"
+        ) from None
+    except ValueError:
+        raise GatewayUnavailableError(f"{url} answers, but it is no gateway") from None
+    if answer.status >= REFUSED:
+        error = GatewayUnavailableError if answer.status == UNAVAILABLE else GatewayRefusedError
+        raise error(str(told.get("detail") or told.get("title") or answer.status))
+    return told
