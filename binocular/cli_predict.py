@@ -23,9 +23,7 @@ console = Console(highlight=False, soft_wrap=True)
 @click.command("predict")
 @click.argument("images", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="The gateway's whole answer, one line an image.")
-@click.option(
-    "--wait", "wait_s", default=0, show_default=True, help="Seconds to wait for a model that is on its way."
-)
+@click.option("--wait", "wait_s", default=0, show_default=True, help="Seconds to wait for a model to come.")
 @click.pass_obj
 def predict(settings: Settings, images: tuple[Path, ...], *, as_json: bool, wait_s: int) -> None:
     """Say what IMAGES show."""
@@ -85,6 +83,6 @@ def _ask(settings: Settings, path: str, body: bytes, headers: dict[str, str]) ->
     except ValueError:
         raise GatewayUnavailableError(f"{url} answers, but it is no gateway") from None
     if answer.status >= REFUSED:
-        error = GatewayUnavailableError if answer.status == UNAVAILABLE else GatewayRefusedError
-        raise error(str(told.get("detail") or told.get("title") or answer.status))
+        kind = GatewayUnavailableError if answer.status == UNAVAILABLE else GatewayRefusedError
+        raise kind(str(told.get("detail") or told.get("title") or answer.status))
     return told
