@@ -144,6 +144,9 @@ def test_without_a_source_a_dataset_is_what_it_holds_and_what_people_contribute(
     uploaded = render("paper", 999, 48, 0)
     store.put(contribution_key("uploads", "paper", hashlib.sha256(uploaded).hexdigest()), uploaded)
 
+    alone = ingest_dataset(Source("", "", tmp_path, store), store, "plants", tmp_path / "p", Options())[1]
+    assert {row.label for row in alone.rows} == {"metal", "paper"}
+
     second = frozen("", "2")
     third = frozen("", "3")
 
