@@ -11,7 +11,6 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.table import Column, Table
-from rich.text import Text
 
 from binocular import registry, retention
 from binocular.bundle import Bundle
@@ -56,7 +55,7 @@ def show_models(settings: Settings, name: str | None, *, everything: bool, as_js
         if "problem" in row:
             console.print(f"version {row['version']}: {row['problem']}", style="red", markup=False)
         if row.get("why"):
-            console.print(f"version {row['version']} is in production: {row['why']}", markup=False)
+            console.print(f"version {row['version']} is in production, by {row['by']}: {row['why']}", markup=False)
     if len(shown) < len(published):
         console.print(f"and {len(published) - len(shown)} older; --all shows them")
 
@@ -85,8 +84,8 @@ def _told(facts: Bundle) -> dict[str, Any]:
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    """A line a version; what may be long, why it is in production, comes below."""
-    titles = ("version", "created", "accuracy", "snapshot", "production since", "by")
+    """A line a version; what may be long, by whom and why it is in production, comes below."""
+    titles = ("version", "created", "accuracy", "snapshot", "production since")
     table = Table(*(Column(title, no_wrap=True) for title in titles), box=None, pad_edge=False)
     for row in rows:
         accuracy = row.get("metrics", {}).get(ACCURACY)
@@ -96,7 +95,6 @@ def _table(rows: list[dict[str, Any]]) -> Table:
             "" if accuracy is None else f"{accuracy:.1%}",
             (row.get("snapshot") or "")[:DIGEST_SHOWN],
             _time(row.get("since")),
-            Text(row.get("by", "")),
             style="bold" if row["production"] else "",
         )
     return table

@@ -4,6 +4,7 @@ import contextlib
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -39,6 +40,10 @@ class Person:
         return done.returncode, done.stdout
 
 
+# A terminal that shows nothing for this long is not going to.
+SILENT_S = 120
+
+
 class Terminal:
     """A command on a terminal of its own."""
 
@@ -52,6 +57,8 @@ class Terminal:
     def until(self, pattern: str) -> str:
         """Read the screen until something is on it."""
         while not re.search(pattern, self.seen):
+            if not select.select([self._screen], [], [], SILENT_S)[0]:
+                break
             try:
                 self.seen += os.read(self._screen, 10_000).decode(errors="replace")
             except OSError:
@@ -65,7 +72,7 @@ class Terminal:
     def end(self) -> int:
         """Wait for its end, reading on so that it is never held up: the exit code."""
         with contextlib.suppress(OSError):  # the screen is gone with the last process on it
-            while os.read(self._screen, 10_000):
+            while select.select([self._screen], [], [], SILENT_S)[0] and os.read(self._screen, 10_000):
                 pass
         _, status = os.waitpid(self.pid, 0)
         os.close(self._screen)
