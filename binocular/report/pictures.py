@@ -14,7 +14,7 @@ from typing import Final
 from PIL import Image
 
 from binocular import snapshot
-from binocular.imaging import MOST_PIXELS, decode
+from binocular.pixels import decode_row
 from binocular.snapshot import Row
 
 # The Kubeflow UI wants pages below 2 MB; the pictures may have this much of it as text.
@@ -46,8 +46,7 @@ def small(row: Row, data: bytes, most_side: int) -> Image.Image:
     """The picture in its own proportions, shrunk until its longer side is at most `most_side`."""
     shrink = min(1.0, most_side / max(row.width, row.height))
     height, width = max(1, round(row.height * shrink)), max(1, round(row.width * shrink))
-    # Ingest has let it in, perhaps with a higher limit than the default.
-    return Image.fromarray(decode(data, height, width, max(MOST_PIXELS, row.width * row.height)))
+    return Image.fromarray(decode_row(row, data, height, width))
 
 
 def data_url(image: Image.Image) -> str:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from binocular import snapshot
 from binocular.errors import BinocularError
-from binocular.imaging import MOST_PIXELS, decode
 from binocular.parallel import in_batches, in_parallel
+from binocular.pixels import decode_row
 from binocular.progress import with_progress
 from binocular.snapshot import Row
 from components.evaluate.models import Model, Pixels, Probabilities
@@ -67,7 +67,7 @@ def ask_all(models: Sequence[Asked], folder: Path, rows: Iterable[Row]) -> list[
 
     def look(item: tuple[Row, bytes]) -> tuple[Row, dict[Size, Pixels]]:
         row, data = item
-        return row, {size: _decoded(row, data, size) for size in sizes}
+        return row, {size: decode_row(row, data, *size) for size in sizes}
 
     asked_about: list[Row] = []
     decoded = in_parallel(os.cpu_count() or 1, look, snapshot.images(folder, rows))
@@ -84,7 +84,7 @@ def ask_all(models: Sequence[Asked], folder: Path, rows: Iterable[Row]) -> list[
 def latencies(models: Sequence[Asked], folder: Path, row: Row) -> list[NDArray[np.float64]]:
     """Milliseconds of single images for each model, in turns, so that a busy moment hits all of them."""
     ((_, data),) = snapshot.images(folder, [row])
-    pixels = [_decoded(row, data, asked.size)[None] for asked in models]
+    pixels = [decode_row(row, data, *asked.size)[None] for asked in models]
     taken = np.empty((len(models), TIMED + WARMUP))
     for turn in range(TIMED + WARMUP):
         for index, asked in enumerate(models):
@@ -92,8 +92,3 @@ def latencies(models: Sequence[Asked], folder: Path, row: Row) -> list[NDArray[n
             asked.answer(pixels[index])
             taken[index, turn] = 1000 * (time.perf_counter() - started)
     return list(taken[:, WARMUP:])
-
-
-def _decoded(row: Row, data: bytes, size: Size) -> Pixels:
-    # Ingest has let it in, perhaps with a higher limit than the default.
-    return decode(data, *size, max(MOST_PIXELS, row.width * row.height))

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from binocular import snapshot
-from binocular.imaging import MOST_PIXELS, decode
+from binocular.pixels import decode_row
 from binocular.report.pictures import data_url, small
 from binocular.snapshot import Row
 from components.evaluate.heatmap import Heatmaps, overlaid
@@ -59,7 +59,7 @@ def wanted(gallery: Gallery) -> Iterator[str]:
 
 def _pixels(model: KerasModel, batch: Sequence[tuple[Row, bytes]]) -> np.typing.NDArray[np.uint8]:
     height, width = model.facts.height, model.facts.width
-    return np.stack([decode(data, height, width, max(MOST_PIXELS, row.width * row.height)) for row, data in batch])
+    return np.stack([decode_row(row, data, height, width) for row, data in batch])
 
 
 def _batches(items: list[tuple[Row, bytes]]) -> Iterator[list[tuple[Row, bytes]]]:

@@ -15,7 +15,7 @@ from binocular import snapshot
 from binocular.bundle import GOLDEN, TOLERANCE
 from binocular.candidate import Answers
 from binocular.errors import DataError, ModelError
-from binocular.imaging import decode
+from binocular.pixels import decode_row
 from binocular.snapshot import Row
 
 IMAGES = 8
@@ -42,8 +42,8 @@ def _dealt(by_class: dict[str, list[Row]]) -> Iterator[Row]:
 
 def pixels(rows: Sequence[Row], folder: Path, answers: Answers) -> NDArray[np.uint8]:
     """The pixels of rows as the model takes them."""
-    decoded = [decode(data, answers.height, answers.width) for _, data in snapshot.images(folder, rows)]
-    return np.stack(decoded)
+    found = snapshot.images(folder, rows)
+    return np.stack([decode_row(row, data, answers.height, answers.width) for row, data in found])
 
 
 def write_golden(model: Any, images: NDArray[np.uint8], folder: Path) -> None:  # noqa: ANN401 - Keras has no types

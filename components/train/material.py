@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from binocular import imaging, snapshot
+from binocular import snapshot
 from binocular.errors import DataError
 from binocular.parallel import in_parallel
+from binocular.pixels import decode_row
 from binocular.progress import with_progress
 from binocular.snapshot import Row, Snapshot, Split
 
@@ -56,7 +57,7 @@ class Material:
 
         def decode(item: tuple[Row, bytes]) -> tuple[Row, Pixels]:
             row, data = item
-            return row, imaging.decode(data, side, side)
+            return row, decode_row(row, data, side, side)
 
         decoded = in_parallel(os.cpu_count() or 1, decode, snapshot.images(self.folder, rows))
         return with_progress(decoded, log, event)
