@@ -26,8 +26,6 @@ EMBEDDINGS = "embeddings"
 # A training that is killed loses no more than this many.
 SHARD = 2048
 BATCH = 32
-# For fewer images, building a graph takes longer than it saves.
-WORTH_A_GRAPH = 128
 DIGEST_CHARACTERS = 32
 
 Vectors = NDArray[np.float16]
@@ -68,11 +66,11 @@ def _key(backbone: Backbone, side: int) -> str:
 def _computed(
     material: Material, rows: Sequence[Row], backbone: Backbone, side: int
 ) -> Iterator[tuple[str, NDArray[np.float16]]]:
+    # A graph also for a few images: building it takes a second, running without one takes longer.
+    @tf.function(input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])  # type: ignore[untyped-decorator]
     def pooled(images: tf.Tensor) -> tf.Tensor:
         return tf.reduce_mean(backbone.model(images, training=False), axis=(1, 2))
 
-    if len(rows) > WORTH_A_GRAPH:
-        pooled = tf.function(pooled, input_signature=[tf.TensorSpec((None, side, side, 3), tf.uint8)])
     for batch in in_batches(BATCH, material.decoded(rows, side, log, "embedding")):
         images: Pixels = np.stack([pixels for _, pixels in batch])
         vectors = pooled(images).numpy().astype(np.float16)
