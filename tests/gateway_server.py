@@ -17,11 +17,12 @@ from PIL import Image
 from pydantic import SecretStr
 
 from binocular import registry
-from binocular.bundle import FACTS, LABELS, Bundle
+from binocular.bundle import FACTS, LABELS
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway import create_app
 from gateway.calls import DECLARED
+from tests.bundles import facts
 from tests.servers import free_port, wait_until
 
 ROOT = Path(__file__).parents[1]
@@ -52,24 +53,7 @@ def settings_for(home: Path, store: Store, **changes: Any) -> Settings:
 
 def publish_facts(store: Store, folder: Path, classes: Iterable[str], side: int, run: str) -> int:
     """Publish a version as far as the gateway looks into it: its facts."""
-    facts = Bundle(
-        classes=tuple(classes),
-        height=side,
-        width=side,
-        name=NAME,
-        run=run,
-        created="2026-11-21T00:00:00+00:00",
-        snapshot=None,
-        counts={},
-        architecture="small_cnn",
-        weights="none",
-        recipe={},
-        chosen=(),
-        metrics={"accuracy": 0.9},
-        champion=None,
-        energy=None,
-    )
-    facts.write(folder / FACTS)
+    facts(classes=tuple(classes), height=side, width=side, name=NAME, run=run).write(folder / FACTS)
     (folder / LABELS).write_text("[]")
     return registry.publish_version(store, NAME, folder)
 

@@ -8,6 +8,7 @@ from typing import Final
 import numpy as np
 
 from binocular import snapshot
+from binocular.parallel import in_batches
 from binocular.pixels import decode_row
 from binocular.report.pictures import data_url, small
 from binocular.snapshot import Row
@@ -37,7 +38,7 @@ def pictures(gallery: Gallery, model: KerasModel, folder: Path, rows: Sequence[R
     wanted = {row.sha256: row for row in rows if row.sha256 in shown}
     heatmaps, note = Heatmaps.of(model)
     made: dict[str, str] = {}
-    for batch in _batches(list(snapshot.images(folder, wanted.values()))):
+    for batch in in_batches(BATCH, snapshot.images(folder, wanted.values())):
         drawn = {row.sha256: small(row, data, SIDE) for row, data in batch}
         made |= {sha256: data_url(picture) for sha256, picture in drawn.items()}
         if heatmaps is not None:
@@ -60,8 +61,3 @@ def wanted(gallery: Gallery) -> Iterator[str]:
 def _pixels(model: KerasModel, batch: Sequence[tuple[Row, bytes]]) -> np.typing.NDArray[np.uint8]:
     height, width = model.facts.height, model.facts.width
     return np.stack([decode_row(row, data, height, width) for row, data in batch])
-
-
-def _batches(items: list[tuple[Row, bytes]]) -> Iterator[list[tuple[Row, bytes]]]:
-    for start in range(0, len(items), BATCH):
-        yield items[start : start + BATCH]

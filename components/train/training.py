@@ -116,7 +116,8 @@ def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch
         started = time.monotonic()
         trained = _train(workshop, recipe)
         contestants.append(Contestant.of(trained.recipe, trained.validation, time.monotonic() - started))
-        if best is None or contestants[-1].better_than(Contestant.of(best.recipe, best.validation, 0)):
+        # Only the best so far is held: networks are large.
+        if Sweep.of(contestants).kept == number - 1:
             best = trained
     assert best is not None  # noqa: S101 - there is a recipe
     facts = _facts(workshop, best, stop())

@@ -8,12 +8,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from binocular import registry, retention
-from binocular.bundle import FACTS, LABELS, Bundle
+from binocular.bundle import FACTS, LABELS
 from binocular.errors import ConflictError, IntegrityError, InvalidKeyError, NotFoundError
 from binocular.publication import publish, read_manifest
 from binocular.signatures import Signer, Trust, read_signature
 from binocular.store import Store
 from binocular.verdict import Verdict
+from tests.bundles import facts
 
 NAME = "waste"
 VERDICT = Verdict(
@@ -31,24 +32,7 @@ VERDICT = Verdict(
 
 def bundle(folder: Path, run: str) -> Path:
     """A bundle as far as the registry looks into it."""
-    facts = Bundle(
-        classes=("a", "b"),
-        height=96,
-        width=96,
-        name=NAME,
-        run=run,
-        created="2026-11-21T00:00:00+00:00",
-        snapshot=None,
-        counts={},
-        architecture="small_cnn",
-        weights="none",
-        recipe={},
-        chosen=(),
-        metrics={"accuracy": 0.9},
-        champion=None,
-        energy=None,
-    )
-    facts.write(folder / FACTS)
+    facts(name=NAME, run=run).write(folder / FACTS)
     (folder / LABELS).write_text('["a", "b"]')
     return folder
 
