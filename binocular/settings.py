@@ -166,6 +166,9 @@ class Settings(BaseSettings):
     """What calls that change something must send as `Authorization: Bearer …`.
     Empty: one is made on the first start and kept in `gateway-token` in `BINOCULAR_HOME`."""
 
+    gateway_session_hours: int = Field(12, ge=1, le=8760)
+    """Hours that a browser stays signed in to the dashboard."""
+
     gateway_open_predict: bool = True
     """Whether predictions are answered without the token."""
 

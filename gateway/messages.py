@@ -275,6 +275,19 @@ class Status(Message):
     waiting: Waiting
 
 
+class SignIn(Message):
+    """What a browser trades for a session."""
+
+    token: str = Field(max_length=1000)
+
+
+class Session(Message):
+    """Who is signed in with this browser."""
+
+    signed_in: bool
+    ends_at: datetime | None = None
+
+
 class Alive(Message):
     """The process answers."""
 

@@ -16,6 +16,7 @@ from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
 from gateway.model import Model
 from gateway.retraining import Retraining
+from gateway.sessions import Sessions
 from gateway.versions import Versions
 
 if TYPE_CHECKING:
@@ -93,7 +94,12 @@ class Services:
     @cached_property
     def door(self) -> Door:
         """Who may change something."""
-        return Door(self.settings)
+        return Door(self.settings, self.sessions)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Browsers that are signed in."""
+        return Sessions(self.settings)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
