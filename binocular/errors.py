@@ -247,6 +247,13 @@ class UnauthorizedError(BinocularError):
     code = "unauthorized"
 
 
+class ForbiddenError(BinocularError):
+    """A call that this token is not for. Retrying does not help; a token with the scope of the call does."""
+
+    status = 403
+    code = "forbidden"
+
+
 class MediaTypeError(BinocularError):
     """A request of a content type that the call does not take. Retrying does not help."""
 

@@ -29,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from binocular import tokens
 from binocular.errors import SettingError
 
 PREFIX = "BINOCULAR_"
@@ -66,6 +67,15 @@ def _bucket(value: str) -> str:
     """Take what every S3 takes as the name of a bucket."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
         raise ValueError(value)
+    return value
+
+
+def _tokens(value: SecretStr) -> SecretStr:
+    """Take lines that name tokens and their digests."""
+    try:
+        tokens.parse(value.get_secret_value())
+    except SettingError as error:
+        raise ValueError(error) from None
     return value
 
 
@@ -163,14 +173,18 @@ class Settings(BaseSettings):
     """Requests that each process of the gateway works on at once."""
 
     gateway_token: SecretStr = SecretStr("")
-    """What calls that change something must send as `Authorization: Bearer …`.
+    """The administrator's token, which opens every call, sent as `Authorization: Bearer …`.
     Empty: one is made on the first start and kept in `gateway-token` in `BINOCULAR_HOME`."""
+
+    gateway_tokens: Annotated[SecretStr, AfterValidator(_tokens), Accepts(tokens.SYNTAX)] = SecretStr("")
+    """More tokens, a line or comma between them, each with a name, its scopes (`predict`, `data`, `admin`) and the
+    SHA-256 of the token, never the token itself. `binocular token` makes them."""
 
     gateway_session_hours: int = Field(12, ge=1, le=8760)
     """Hours that a browser stays signed in to the dashboard."""
 
     gateway_open_predict: bool = True
-    """Whether predictions are answered without the token."""
+    """Whether predictions are answered without a token."""
 
     gateway_body_mb: int = Field(20, ge=1, le=2000)
     """Largest request that the gateway takes, in MB."""

@@ -1,7 +1,7 @@
 """A call of the API: its view, what it takes and answers as pydantic models, and who may make it.
 
     @blueprint.post("/v1/feedback")
-    @call("Say what an image shows", FeedbackAnswer, takes=Feedback, token=True, refuses=(404,))
+    @call("Say what an image shows", FeedbackAnswer, takes=Feedback, scope="data", refuses=(404,))
     def feedback() -> FeedbackAnswer: ...
 
 What is declared here is what the OpenAPI document says.
@@ -16,12 +16,16 @@ from flask import Response, jsonify, request
 from pydantic import BaseModel, ValidationError
 
 from binocular.errors import MediaTypeError, RequestError
+from binocular.tokens import Scope
+from gateway.journal import note
 from gateway.services import services
 
 M = TypeVar("M", bound=BaseModel)
 View = Callable[..., Any]
 DECLARED = "__call__declared__"
 OK = 200
+# How whoever may not make a call is refused.
+STRANGERS = (401, 403)
 
 
 @dataclass(frozen=True)
@@ -33,7 +37,7 @@ class Call:
     takes: type[BaseModel] | None
     forms: dict[str, dict[str, Any]]  # other content types that it takes, each with its schema
     query: type[BaseModel] | None
-    token: bool | None  # None: as the settings say
+    scope: Scope | None  # None: anybody may
     status: int
     refuses: tuple[int, ...]
     headers: Mapping[str, str]  # each with its meaning
@@ -47,22 +51,24 @@ def call(
     takes: type[BaseModel] | None = None,
     forms: dict[str, dict[str, Any]] | None = None,
     query: type[BaseModel] | None = None,
-    token: bool | None = False,
+    scope: Scope | None = None,
     status: int = OK,
     refuses: tuple[int, ...] = (),
     headers: Mapping[str, str] | None = None,
     body_required: bool = True,
 ) -> Callable[[View], View]:
-    """Declare a view: the token is checked before it, and what it returns is sent."""
+    """Declare a view: who makes the request is checked before it, and what it returns is sent."""
+    refuses = tuple(sorted({*refuses, *(STRANGERS if scope else ())}))
     declared = Call(
-        summary, answers, takes, forms or {}, query, token, status, refuses, headers or {}, body_required
+        summary, answers, takes, forms or {}, query, scope, status, refuses, headers or {}, body_required
     )
 
     def declare(view: View) -> View:
         @wraps(view)
         def checked(*arguments: object, **named: object) -> Response:
-            if token or (token is None and not services().settings.gateway_open_predict):
-                services().door.check(request)
+            if scope:
+                caller = services().door.check(request, scope)
+                note(**({"caller": caller.name} if caller.name else {}))
             answer = view(*arguments, **named)
             response = jsonify(cast("BaseModel", answer).model_dump(mode="json", exclude_none=True))
             response.status_code = status

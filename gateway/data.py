@@ -51,8 +51,8 @@ FORM = {
     "Say what an image really shows",
     Stored,
     takes=Feedback,
-    token=True,
-    refuses=(400, 401, 404, 409, 413, 415, 503, 507),
+    scope="data",
+    refuses=(400, 404, 409, 413, 415, 503, 507),
 )
 def feedback() -> Stored:
     """The right label of an earlier prediction, by its id, while its image is kept. The newest counts."""
@@ -67,8 +67,8 @@ def feedback() -> Stored:
     "Give labelled images to the next training",
     Taken,
     forms={"multipart/form-data": FORM, "application/zip": BINARY},
-    token=True,
-    refuses=(400, 401, 413, 415, 422, 503, 507),
+    scope="data",
+    refuses=(400, 413, 415, 422, 503, 507),
 )
 def images() -> Taken:
     """A form with `label` and `files`, or a zip of a folder for each class, as `files` or as the body."""

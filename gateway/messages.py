@@ -285,6 +285,8 @@ class Session(Message):
     """Who is signed in with this browser."""
 
     signed_in: bool
+    name: str | None = Field(None, description="Of the token that opened the session.")
+    scopes: list[str] = Field([], description="What the session may do.")
     ends_at: datetime | None = None
 
 

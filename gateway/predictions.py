@@ -28,8 +28,8 @@ FILES = {"type": "object", "required": ["files"], "properties": {"files": {"type
     takes=ImageBody,
     forms={"multipart/form-data": ONE_FILE, "image/*": BINARY, "application/octet-stream": BINARY},
     query=Options,
-    token=None,
-    refuses=(400, 401, 413, 415, 422, 502, 503),
+    scope="predict",
+    refuses=(400, 413, 415, 422, 502, 503),
 )
 def predict() -> Prediction:
     """One image: a form's `file`, the body itself, or JSON with `url` or base64 in `image`."""
@@ -50,8 +50,8 @@ def predict() -> Prediction:
     Batch,
     forms={"multipart/form-data": FILES, "application/zip": BINARY},
     query=Options,
-    token=None,
-    refuses=(400, 401, 413, 415, 422, 502, 503),
+    scope="predict",
+    refuses=(400, 413, 415, 422, 502, 503),
 )
 def predict_batch() -> Batch:
     """Many images: a form's `files`, or one zip. Each is a prediction or an error of its own, in order."""

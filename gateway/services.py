@@ -92,14 +92,14 @@ class Services:
         return Retraining(self.store, lambda: self.runs, self.settings)
 
     @cached_property
-    def door(self) -> Door:
-        """Who may change something."""
-        return Door(self.settings, self.sessions)
-
-    @cached_property
     def sessions(self) -> Sessions:
         """Browsers that are signed in."""
-        return Sessions(self.settings)
+        return Sessions(self.settings, Door(self.settings))
+
+    @property
+    def door(self) -> Door:
+        """Who may change something: by a token, or by the session of a browser."""
+        return self.sessions.door
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -1,11 +1,15 @@
 """`/session`: a browser trades a token for a cookie that no script can read, and gives it back."""
 
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, after_this_request, request
 
 from binocular.errors import UnauthorizedError
+from binocular.tokens import SCOPES
+from gateway.access import Caller
 from gateway.calls import call, json_body
+from gateway.journal import note
 from gateway.messages import Session, SignIn
 from gateway.services import services
 from gateway.sessions import COOKIE, is_our_page
@@ -18,7 +22,7 @@ blueprint = Blueprint("session", __name__)
 def show_session() -> Session:
     """By the cookie alone: what a token may do is not told here."""
     found = services().sessions.of(request)
-    return Session(signed_in=True, ends_at=found[1]) if found else Session(signed_in=False)
+    return _session(*found) if found else Session(signed_in=False)
 
 
 @blueprint.post("/session")
@@ -27,16 +31,19 @@ def sign_in() -> Session:
     """The answer sets a cookie, which later calls of the same site may send in place of the token."""
     if not is_our_page(request):
         raise UnauthorizedError("only the dashboard itself opens a session; programs send the token")
-    here = services()
-    here.door.check_token(json_body(SignIn).token)
-    value, ends = here.sessions.open("admin")
+    here, token = services(), json_body(SignIn).token.strip()
+    caller = here.door.of_token(token)
+    if caller is None:
+        raise UnauthorizedError("that is no token of this gateway")
+    note(caller=caller.name)
+    value, ends = here.sessions.open(token)
 
     @after_this_request
     def keep(response: Response) -> Response:
         response.set_cookie(COOKIE, value, expires=ends, **_attributes())
         return response
 
-    return Session(signed_in=True, ends_at=ends)
+    return _session(caller, ends)
 
 
 @blueprint.delete("/session")
@@ -50,6 +57,11 @@ def sign_out() -> Session:
         return response
 
     return Session(signed_in=False)
+
+
+def _session(caller: Caller, ends: datetime) -> Session:
+    scopes = [scope for scope in SCOPES if caller.may(scope)]
+    return Session(signed_in=True, name=caller.name, scopes=scopes, ends_at=ends)
 
 
 def _attributes() -> dict[str, Any]:

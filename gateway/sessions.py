@@ -1,8 +1,8 @@
-"""Sessions of browsers: a signed text in a cookie that no script can read.
+"""Sessions of browsers: a signed cookie that no script can read, in place of a token.
 
-Its key is made from the administrator's token, so a new token ends every session. A browser sends cookies of its own
-accord, also for a page of somebody else, so a cookie counts only for reading, or with a header that such a page
-cannot add, in a request that the browser says comes from our own pages.
+It holds the digest of the token that opened it, so the session may do what the token may, and ends when the token
+is taken back. A browser sends cookies of its own accord, also for a page of somebody else, so a cookie counts only
+for reading, or with a header that such a page cannot add, in a request that the browser says comes from our own.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -11,8 +11,10 @@ from urllib.parse import urlsplit
 from flask import Request
 from itsdangerous import BadSignature, TimestampSigner
 
+from binocular import tokens
 from binocular.parts import gateway_token
 from binocular.settings import Settings
+from gateway.access import Caller, Door
 
 COOKIE = "binocular-session"
 HEADER, DASHBOARD = "X-Binocular", "dashboard"
@@ -21,26 +23,35 @@ SAME = "same-origin"
 
 
 class Sessions:
-    """Opens sessions and knows them again."""
+    """Opens sessions and knows them again: another way in through the door."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, door: Door) -> None:
+        # The administrator's token signs: gateways that share it know each other's sessions, also after a restart.
         self._signer = TimestampSigner(gateway_token(settings), salt="binocular session")
         self._lifetime = timedelta(hours=settings.gateway_session_hours)
+        self.door = door
+        door.ways.append(self.caller)
 
-    def open(self, name: str) -> tuple[str, datetime]:
-        """The cookie's value for somebody, and when it ends."""
-        return self._signer.sign(name.encode()).decode(), datetime.now(UTC) + self._lifetime
+    def open(self, token: str) -> tuple[str, datetime]:
+        """The cookie's value for whoever has the token, and when it ends."""
+        return self._signer.sign(tokens.digest(token)).decode(), datetime.now(UTC) + self._lifetime
 
-    def of(self, request: Request) -> tuple[str, datetime] | None:
-        """Who sends a request, and when their session ends; None where its cookie does not count."""
-        if request.method not in SAFE and not is_our_page(request):
+    def caller(self, request: Request) -> Caller | None:
+        """Who sends a request; None where its cookie does not count."""
+        found = self.of(request)
+        return found[0] if found else None
+
+    def of(self, request: Request) -> tuple[Caller, datetime] | None:
+        """Who sends a request, and when the session ends."""
+        if COOKIE not in request.cookies or (request.method not in SAFE and not is_our_page(request)):
             return None
-        cookie, most_s = request.cookies.get(COOKIE, ""), int(self._lifetime.total_seconds())
+        most_s = int(self._lifetime.total_seconds())
         try:
-            name, began = self._signer.unsign(cookie, most_s, return_timestamp=True)
+            sha256, began = self._signer.unsign(request.cookies[COOKIE], most_s, return_timestamp=True)
         except BadSignature:
             return None
-        return name.decode(), began + self._lifetime
+        caller = self.door.of_digest(sha256.decode())
+        return (caller, began + self._lifetime) if caller else None
 
 
 def is_our_page(request: Request) -> bool:

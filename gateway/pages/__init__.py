@@ -12,6 +12,7 @@ from flask import Blueprint, Response, request
 from binocular.errors import NotFoundError
 from binocular.report.pages import render
 from gateway.pages.assets import Assets
+from gateway.services import services
 
 blueprint = Blueprint("pages", __name__)
 
@@ -44,7 +45,13 @@ def page(_which: object = None) -> Response:
     """The page; which one it becomes is for its script to see."""
     found = _assets()
     name = request.path.split("/")[1] or FIRST
-    text = render(HERE, "shell.html.j2", base=f"/assets/{found.digest}", scripts=found.first(name))
+    text = render(
+        HERE,
+        "shell.html.j2",
+        base=f"/assets/{found.digest}",
+        scripts=found.first(name),
+        body_limit=services().settings.gateway_body_mb * 1_000_000,
+    )
     return Response(
         text,
         content_type="text/html; charset=utf-8",
@@ -59,7 +66,7 @@ def asset(digest: str, name: str) -> Response:
     if digest != found.digest or name not in found.files:
         raise NotFoundError("this release has no such asset; load the page anew")
     file = found.files[name]
-    small = "gzip" in request.accept_encodings
+    small = request.accept_encodings.quality("gzip") > 0
     response = Response(file.gzipped if small else file.data, content_type=file.content_type)
     if small:
         response.headers["Content-Encoding"] = "gzip"

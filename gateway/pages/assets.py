@@ -17,7 +17,18 @@ TYPES = {
 STYLE = "style.css"
 FIRST_STYLES = ("tokens.css", "base.css")
 # What each page needs before it can show anything; a page's own script is named like the page.
-FRAME = ("app.js", "api.js", "dialog.js", "dom.js", "format.js", "icons.js", "live.js", "notice.js", "router.js", "session.js")
+FRAME = (
+    "app.js",
+    "api.js",
+    "dialog.js",
+    "dom.js",
+    "format.js",
+    "icons.js",
+    "live.js",
+    "notice.js",
+    "router.js",
+    "session.js",
+)
 DIGEST_CHARACTERS = 16
 
 

@@ -29,9 +29,9 @@ export const post = (path, json, options) => call("POST", path, { json, ...optio
 export const del = (path, options) => call("DELETE", path, options);
 
 /** One call. `json` or `body` is sent; `signal` aborts it; `ask: false` never opens the sign-in dialog. */
-export async function call(method, path, { json, body, headers = {}, signal, ask = true } = {}) {
+export async function call(method, path, { json, body, headers = {}, signal, keepalive = false, ask = true } = {}) {
   for (;;) {
-    const response = await send(method, path, { json, body, headers, signal });
+    const response = await send(method, path, { json, body, headers, signal, keepalive });
     if (response.ok) return response.status === 204 ? null : response.json();
     const problem = await understand(response);
     if (response.status !== UNAUTHORIZED || !ask) throw problem;
@@ -39,14 +39,14 @@ export async function call(method, path, { json, body, headers = {}, signal, ask
   }
 }
 
-async function send(method, path, { json, body, headers, signal }) {
+async function send(method, path, { json, body, headers, signal, keepalive }) {
   const sent = { "X-Binocular": "dashboard", Accept: "application/json", ...headers };
   if (json !== undefined) {
     sent["Content-Type"] = "application/json";
     body = JSON.stringify(json);
   }
   try {
-    return await fetch(path, { method, body, headers: sent, signal, credentials: "same-origin", cache: "no-store" });
+    return await fetch(path, { method, body, headers: sent, signal, keepalive, credentials: "same-origin", cache: "no-store" });
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ code: "unreachable", detail: "The gateway does not answer. It may be restarting, or the network is gone." });
