@@ -22,6 +22,7 @@ def create_app(settings: Settings) -> Flask:
     """The application; it asks nobody anything before the first request."""
     # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
     from gateway import (  # noqa: PLC0415
+        contributed,
         data,
         documentation,
         health,
@@ -44,6 +45,6 @@ def create_app(settings: Settings) -> Flask:
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
-    for subject in (health, predictions, data, runs, models, status, session, documentation, pages):
+    for subject in (health, predictions, data, contributed, runs, models, status, session, documentation, pages):
         app.register_blueprint(subject.blueprint)
     return app
