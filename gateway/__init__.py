@@ -21,7 +21,20 @@ MOST_PARTS = 1100
 def create_app(settings: Settings) -> Flask:
     """The application; it asks nobody anything before the first request."""
     # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
-    from gateway import data, health, journal, models, pages, predictions, problems, runs, services, status  # noqa: PLC0415
+    from gateway import (  # noqa: PLC0415
+        data,
+        evidence,
+        health,
+        journal,
+        models,
+        pages,
+        pipeline,
+        predictions,
+        problems,
+        runs,
+        services,
+        status,
+    )
 
     app = Flask("gateway", static_folder=None)
     cast("DefaultJSONProvider", app.json).sort_keys = False  # the most probable class comes first
@@ -31,6 +44,6 @@ def create_app(settings: Settings) -> Flask:
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
-    for subject in (health, predictions, data, runs, models, status, pages):
+    for subject in (health, predictions, data, runs, evidence, pipeline, models, status, pages):
         app.register_blueprint(subject.blueprint)
     return app

@@ -1,6 +1,5 @@
 """What requests and answers hold."""
 
-from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -137,61 +136,6 @@ class Started(Message):
     run_id: str
     state: str
     url: str = Field(description="Where the run is followed.")
-
-
-class RunSummary(Message):
-    """A run, as a list shows it."""
-
-    id: str
-    name: str
-    state: str
-    created_at: datetime | None = None
-    finished_at: datetime | None = None
-
-
-class RunList(Message):
-    """Runs, the newest first."""
-
-    runs: list[RunSummary]
-
-
-class RunStep(Message):
-    """A step of a run."""
-
-    name: str
-    state: str
-    seconds: float | None = None
-    cached: bool
-    error: str | None = None
-
-
-class Reason(Message):
-    """One rule of the gate and how it came out."""
-
-    rule: str
-    passed: bool
-    noted: bool
-    text: str
-
-
-class Decision(Message):
-    """What was decided about the run's candidate."""
-
-    decision: str
-    summary: str
-    version: int | None = Field(None, description="Under which version it was let in.")
-    reasons: list[Reason]
-    candidate_metrics: dict[str, float]
-    champion_metrics: dict[str, float]
-    artifacts: dict[str, str] = Field(description="The pages and files that the verdict rests on.")
-
-
-class RunDetail(RunSummary):
-    """A run with its steps and, once there is one, the verdict."""
-
-    error: str | None = None
-    steps: list[RunStep]
-    verdict: Decision | None = None
 
 
 class Listing(Message):

@@ -12,6 +12,7 @@ from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
 from gateway.classifier import Classifier
+from gateway.decisions import Decisions
 from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
 from gateway.model import Model
@@ -54,6 +55,11 @@ class Services:
     def versions(self) -> Versions:
         """What is known of each version."""
         return Versions(self.store, self.settings.model_name)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What was decided about the candidates of runs."""
+        return Decisions(self.store, self.settings.model_name)
 
     @cached_property
     def classifier(self) -> Classifier:
