@@ -17,6 +17,7 @@ Spec = Mapping[str, Any]  # a compiled package, or a part of one: whatever JSON 
 # More than anybody draws; a package may come from anywhere.
 DEEPEST, MOST_STEPS = 20, 2000
 HTML = "system.HTML"
+INTEGER = "NUMBER_INTEGER"
 
 
 @dataclass(frozen=True)
@@ -144,7 +145,12 @@ def _parameters(root: Spec) -> Iterator[Parameter]:
     for name, each in _mapping(_mapping(root.get("inputDefinitions")).get("parameters")).items():
         told = _mapping(each)
         kind, meaning = str(told.get("parameterType", "")), str(told.get("description", ""))
-        yield Parameter(name, kind, told.get("defaultValue"), meaning)
+        yield Parameter(name, kind, _whole(told.get("defaultValue"), kind), meaning)
+
+
+def _whole(value: Any, kind: str) -> Any:  # noqa: ANN401 - whatever JSON holds
+    """A whole number as one: a package writes 32 as 32.0."""
+    return int(value) if kind == INTEGER and isinstance(value, float) and value.is_integer() else value
 
 
 def _schema(artifact: Spec) -> str:

@@ -23,6 +23,7 @@ def create_app(settings: Settings) -> Flask:
     # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
     from gateway import (  # noqa: PLC0415
         data,
+        downloads,
         evidence,
         health,
         journal,
@@ -34,6 +35,7 @@ def create_app(settings: Settings) -> Flask:
         runs,
         services,
         status,
+        windows,
     )
 
     app = Flask("gateway", static_folder=None)
@@ -44,6 +46,7 @@ def create_app(settings: Settings) -> Flask:
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
-    for subject in (health, predictions, data, runs, evidence, pipeline, models, status, pages):
+    trainings, versions = (runs, evidence, pipeline), (models, downloads)
+    for subject in (health, predictions, data, *trainings, *versions, status, windows, pages):
         app.register_blueprint(subject.blueprint)
     return app

@@ -80,6 +80,7 @@ class Decision(Message):
     summary: str
     version: int | None = Field(None, description="Under which version it was let in.")
     champion: int | None = Field(None, description="The version it was compared with.")
+    snapshot: str = Field(description="The digest of the data it was judged on.")
     images: int = Field(description="Images that both were asked about.")
     reasons: list[Reason]
     candidate_metrics: Figures

@@ -128,6 +128,7 @@ def _verdict(found: registry.Decision) -> Decision:
         summary=verdict.summary,
         version=found.version,
         champion=verdict.champion,
+        snapshot=verdict.snapshot,
         images=verdict.images,
         reasons=[Reason(**reason.model_dump()) for reason in verdict.reasons],
         candidate_metrics=verdict.candidate_metrics,

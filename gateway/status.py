@@ -10,9 +10,9 @@ from binocular.bundle import Bundle
 from binocular.contributions import KINDS
 from gateway import metrics
 from gateway.calls import call
-from gateway.messages import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway.models import available
 from gateway.services import services
+from gateway.status_messages import LatencyQuantiles, RequestCount, Status, Waiting
 
 blueprint = Blueprint("status", __name__)
 
