@@ -3,11 +3,12 @@
 import io
 import itertools
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
-from binocular import logs, progress
+from binocular import logs
 from binocular.progress import latest, with_progress
 from binocular.settings import Settings
 
@@ -15,24 +16,21 @@ log = logging.getLogger("test.progress")
 
 
 @pytest.fixture(params=["text", "json"])
-def written(request: pytest.FixtureRequest) -> Callable[[], str]:
+def written(request: pytest.FixtureRequest) -> Iterator[Callable[[], str]]:
     """What is logged, in each of the two forms."""
     out, form = io.StringIO(), request.param
     before = logging.root.handlers[:], logging.root.level
     logs.configure(Settings(log_format=form), out)
 
-    def restore() -> None:
-        logging.root.handlers[:], logging.root.level = before[0], before[1]
-
-    request.addfinalizer(restore)
-    return out.getvalue
+    yield out.getvalue
+    logging.root.handlers[:], logging.root.level = before[0], before[1]
 
 
 def test_how_far_images_are_is_read_as_it_was_told(
     written: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = itertools.count(0, 4)
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr(time, "monotonic", lambda: float(next(clock)))
     assert list(with_progress(range(10), log, "validating", of=40)) == list(range(10))
     found = latest(written())
     assert found is not None

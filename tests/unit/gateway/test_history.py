@@ -79,7 +79,7 @@ def test_many_labels_are_counted_together(tmp_path: Path, counted: dict[str, flo
     assert counts[f"label {OTHER}"] == sum(1000 - MOST_LABELS - number for number in range(10))
 
 
-def test_a_damaged_file_is_no_reason_not_to_start(tmp_path: Path, counted: dict[str, float]) -> None:
+def test_a_damaged_file_is_no_reason_not_to_start(tmp_path: Path) -> None:
     (tmp_path / history.FILE).write_bytes(b"not a database" * 1000)
     History(tmp_path).begin()
     History(tmp_path).sample()
