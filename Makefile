@@ -85,6 +85,10 @@ test: .venv/dev ## Run every test
 test-unit: .venv/dev ## Run the tests that take seconds
 	$(BIN)/pytest tests/unit
 
+.PHONY: screenshots
+screenshots: .venv/dev ## Photograph every page of the dashboard into screenshots/
+	$(BIN)/python -m tests.e2e.screenshots
+
 .PHONY: lint format
 lint: .venv/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .

@@ -23,6 +23,7 @@ def create_app(settings: Settings) -> Flask:
     # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
     from gateway import (  # noqa: PLC0415
         data,
+        documentation,
         downloads,
         evidence,
         health,
@@ -34,6 +35,7 @@ def create_app(settings: Settings) -> Flask:
         problems,
         runs,
         services,
+        session,
         status,
         windows,
     )
@@ -46,7 +48,7 @@ def create_app(settings: Settings) -> Flask:
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
-    trainings, versions = (runs, evidence, pipeline), (models, downloads)
-    for subject in (health, predictions, data, *trainings, *versions, status, windows, pages):
+    trainings, versions, people = (runs, evidence, pipeline), (models, downloads), (session, documentation, pages)
+    for subject in (health, predictions, data, *trainings, *versions, status, windows, *people):
         app.register_blueprint(subject.blueprint)
     return app

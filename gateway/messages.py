@@ -1,5 +1,6 @@
 """What requests and answers hold."""
 
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -142,6 +143,21 @@ class Listing(Message):
     """How much is listed."""
 
     limit: int = Field(20, ge=1, le=100)
+
+
+class SignIn(Message):
+    """What a browser trades for a session."""
+
+    token: str = Field(max_length=1000)
+
+
+class Session(Message):
+    """Who is signed in with this browser."""
+
+    signed_in: bool
+    name: str | None = Field(None, description="Of the token that opened the session.")
+    scopes: list[str] = Field([], description="What the session may do.")
+    ends_at: datetime | None = None
 
 
 class Alive(Message):

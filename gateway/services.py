@@ -18,6 +18,7 @@ from gateway.history import History
 from gateway.keeper import Keeper
 from gateway.model import Model
 from gateway.retraining import Retraining
+from gateway.sessions import Sessions
 from gateway.versions import Versions
 
 if TYPE_CHECKING:
@@ -103,9 +104,14 @@ class Services:
         return Retraining(self.store, lambda: self.runs, self.settings)
 
     @cached_property
+    def sessions(self) -> Sessions:
+        """Browsers that are signed in."""
+        return Sessions(self.settings, Door(self.settings))
+
+    @property
     def door(self) -> Door:
-        """Who may change something."""
-        return Door(self.settings)
+        """Who may change something: by a token, or by the session of a browser."""
+        return self.sessions.door
 
 
 def init_app(app: Flask, settings: Settings) -> None:
