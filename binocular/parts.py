@@ -80,7 +80,7 @@ def _pipelines(settings: Settings) -> Part:
 
 def _gateway(settings: Settings) -> Part:
     """The REST API; ready once it answers, also before there is a model: it takes images and starts trainings."""
-    folder = settings.home / "gateway"
+    folder = gateway_folder(settings)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = gateway_url(settings)
     return Part(
@@ -93,6 +93,11 @@ def _gateway(settings: Settings) -> Part:
         ready=lambda: _answers(f"{url}/healthz"),
         environment=as_environment(settings),
     )
+
+
+def gateway_folder(settings: Settings) -> Path:
+    """What the gateway keeps on its machine."""
+    return settings.home / "gateway"
 
 
 def gateway_url(settings: Settings) -> str:

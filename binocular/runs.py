@@ -27,6 +27,7 @@ from binocular.errors import (
     PipelinesUnavailableError,
     RequestError,
 )
+from binocular.flow import Flow
 from binocular.parts import pipelines_url
 from binocular.settings import Settings, variable
 from binocular.store import connect
@@ -55,6 +56,9 @@ class Step:
     cached: bool
     outputs: Mapping[str, str]
     is_group: bool
+    started: datetime | None = None
+    ended: datetime | None = None
+    attempts: int = 1
 
 
 class Runs:
@@ -85,6 +89,20 @@ class Runs:
     def get(self, run_id: str) -> Theirs:
         """A run as kfp's client gives it."""
         return self._call(lambda: self._client.get_run(run_id))
+
+    def package(self, run: Theirs) -> dict[str, Any]:
+        """The compiled package that a run carries out; empty where the API does not tell."""
+        if run.pipeline_spec:
+            return dict(run.pipeline_spec)
+        named = run.pipeline_version_reference
+        if not named or not named.pipeline_version_id:
+            return {}
+        with contextlib.suppress(NotFoundError):  # it may be deleted
+            version = self._call(
+                lambda: self._client.get_pipeline_version(named.pipeline_id, named.pipeline_version_id)
+            )
+            return dict(version.pipeline_spec or {})
+        return {}
 
     def newest(self, count: int) -> list[Theirs]:
         """The runs that were made last."""
@@ -168,6 +186,7 @@ def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def steps(run: Theirs) -> list[Step]:
     """A run's tasks, each behind the group it is in."""
+    groups = Flow.of(run.pipeline_spec).groups
     found = (run.run_details.task_details if run.run_details else None) or []
     children: dict[str, list[Theirs]] = {}
     known = {task.task_id for task in found}
@@ -176,7 +195,8 @@ def steps(run: Theirs) -> list[Step]:
 
     def below(parent: str, depth: int) -> Iterator[Step]:
         for task in children.get(parent, []):
-            yield _step(task, depth, is_group=task.task_id in children)
+            # A condition that does not hold has no tasks, and is no step for that.
+            yield _step(task, depth, is_group=task.task_id in children or task.pod_name in groups)
             yield from below(task.task_id, depth + 1)
 
     return list(below("", 0))
@@ -196,6 +216,9 @@ def _step(task: Theirs, depth: int, *, is_group: bool) -> Step:
         cached=bool(executor and executor.pre_caching_check_job),
         outputs={name: (listed.artifact_ids or [""])[0] for name, listed in (task.outputs or {}).items()},
         is_group=is_group,
+        started=task.start_time,
+        ended=task.end_time,
+        attempts=1 + len((executor.failed_main_jobs if executor else None) or []),
     )
 
 

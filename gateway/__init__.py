@@ -25,16 +25,20 @@ def create_app(settings: Settings) -> Flask:
         contributed,
         data,
         documentation,
+        downloads,
+        evidence,
         health,
         journal,
         models,
         pages,
+        pipeline,
         predictions,
         problems,
         runs,
         services,
         session,
         status,
+        windows,
     )
 
     app = Flask("gateway", static_folder=None)
@@ -45,6 +49,7 @@ def create_app(settings: Settings) -> Flask:
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
-    for subject in (health, predictions, data, contributed, runs, models, status, session, documentation, pages):
+    trainings, versions, people = (runs, evidence, pipeline), (models, downloads), (session, documentation, pages)
+    for subject in (health, predictions, data, contributed, *trainings, *versions, status, windows, *people):
         app.register_blueprint(subject.blueprint)
     return app

@@ -33,7 +33,7 @@ class Call:
     """What is declared of a call."""
 
     summary: str
-    answers: type[BaseModel]
+    answers: type[BaseModel] | str  # a message, or the content type of what a Response holds
     takes: type[BaseModel] | None
     forms: dict[str, dict[str, Any]]  # other content types that it takes, each with its schema
     query: type[BaseModel] | None
@@ -46,7 +46,7 @@ class Call:
 
 def call(
     summary: str,
-    answers: type[BaseModel],
+    answers: type[BaseModel] | str,
     *,
     takes: type[BaseModel] | None = None,
     forms: dict[str, dict[str, Any]] | None = None,
@@ -70,6 +70,8 @@ def call(
                 caller = services().door.check(request, scope)
                 note(**({"caller": caller.name} if caller.name else {}))
             answer = view(*arguments, **named)
+            if isinstance(answer, Response):
+                return answer
             response = jsonify(cast("BaseModel", answer).model_dump(mode="json", exclude_none=True))
             response.status_code = status
             return response

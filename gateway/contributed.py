@@ -8,12 +8,13 @@ import io
 import json
 from collections import Counter
 from datetime import datetime
+from typing import Any
 
 from flask import Blueprint, Response
 from PIL import Image
 
 from binocular import datasets
-from binocular.contributions import Kind, contribution_key
+from binocular.contributions import KINDS, contribution_key
 from binocular.errors import IntegrityError, NotFoundError, RequestError
 from binocular.imaging import decode, identify
 from binocular.publication import MANIFEST, read_manifest
@@ -104,7 +105,9 @@ def list_contributions() -> Contributions:
 
 
 @blueprint.get("/v1/contributions/<kind>/<sha256>/image")
-@call("See an image that somebody sent", JPEG, query=ThumbnailQuery, scope="data", refuses=(400, 404, 413, 422, 503))
+@call(
+    "See an image that somebody sent", JPEG, query=ThumbnailQuery, scope="data", refuses=(400, 404, 413, 422, 503)
+)
 def show_contribution(kind: str, sha256: str) -> Response:
     """Small, and decoded and encoded anew: nothing of the file that was sent comes through but its pixels."""
     wanted, here = query(ThumbnailQuery), services()
@@ -136,7 +139,7 @@ def _sent() -> list[Sent]:
     return list(sent(here.store, production[1] if production else None))
 
 
-def _newest_snapshot(name: str) -> tuple[str | None, datetime | None, dict[str, object]]:
+def _newest_snapshot(name: str) -> tuple[str | None, datetime | None, dict[str, Any]]:
     """Digest, time and facts of the newest snapshot; nothing before the first."""
     store = services().store
     reference = datasets.latest(store, name)
@@ -152,9 +155,10 @@ def _newest_snapshot(name: str) -> tuple[str | None, datetime | None, dict[str, 
 
 
 def _key(kind: str, label: str, sha256: str) -> str:
-    if kind not in {"uploads", "feedback"} or not sha256.isalnum():
-        raise NotFoundError(f"there is no {kind[:20]!r} {sha256[:64]!r}")
-    return contribution_key(kind, label, sha256)
+    known = next((each for each in KINDS if each == kind), None)
+    if known is None:
+        raise NotFoundError(f"{kind[:20]!r} was expected to be one of {', '.join(KINDS)}")
+    return contribution_key(known, label, sha256)
 
 
 def _place(each: Sent) -> tuple[str, str]:

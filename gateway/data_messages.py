@@ -58,7 +58,7 @@ class ContributionsQuery(Message):
     after: str | None = Field(None, max_length=2000, description="`next` of the answer before.")
     label: str | None = Field(None, max_length=1000)
     kind: Literal["uploads", "feedback"] | None = None
-    waits: bool = Field(True, description="Only those that the model in production has not learnt from.")
+    waits: bool = Field(default=True, description="Only those that the model in production has not learnt from.")
 
 
 class WhichImage(Message):

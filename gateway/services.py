@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app
 
 from binocular.errors import AddressRefusedError
-from binocular.parts import model_address
+from binocular.parts import gateway_folder, model_address
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
 from gateway.classifier import Classifier
+from gateway.decisions import Decisions
 from gateway.fetching import Fetcher
+from gateway.history import History
 from gateway.keeper import Keeper
 from gateway.model import Model
 from gateway.retraining import Retraining
@@ -55,6 +57,16 @@ class Services:
     def versions(self) -> Versions:
         """What is known of each version."""
         return Versions(self.store, self.settings.model_name)
+
+    @cached_property
+    def decisions(self) -> Decisions:
+        """What was decided about the candidates of runs."""
+        return Decisions(self.store, self.settings.model_name)
+
+    @cached_property
+    def history(self) -> History:
+        """What the gateway did lately."""
+        return History(gateway_folder(self.settings))
 
     @cached_property
     def classifier(self) -> Classifier:

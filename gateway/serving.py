@@ -14,8 +14,10 @@ from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
 from binocular.logs import configure
+from binocular.parts import gateway_folder
 from binocular.settings import Settings, load
 from gateway import create_app
+from gateway.history import History
 
 GRACE_S = 25
 # A worker that hangs for longer than any request may take is replaced.
@@ -52,6 +54,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         """The application, made in each worker."""
         settings = load()
         configure(settings)
+        History(gateway_folder(settings)).watch()
         return create_app(settings)
 
 

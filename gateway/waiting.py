@@ -1,7 +1,7 @@
 """What people have sent, and which of it the model in production has not learnt from.
 
-An image waits if it came after the photos were frozen that the model in production was trained on. What a candidate
-learnt that was turned away still waits.
+An image waits if it came after the photos were frozen that the model in production was trained on. What only a
+candidate learnt that was turned away still waits.
 """
 
 from collections.abc import Iterator

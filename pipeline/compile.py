@@ -24,9 +24,12 @@ from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
+from pipeline import form
 from pipeline.pipeline import binocular as pipeline
 
 PACKAGE = Path(__file__).with_name("pipeline.yaml")
+# Beside a package, for a form of its parameters.
+FORM = ".form.json"
 # What the image is built from, below the folder that holds the project.
 ROOT = Path(components.__file__).parents[1]
 SOURCES = ("binocular/**/*.py", "binocular/**/*.j2", "components/**/*", "requirements/components.txt")
@@ -101,6 +104,7 @@ def _of_dictionary(what: str, parameters: type[Parameters]) -> str:
 def compile_package(image: str, out: Path) -> None:
     """Compile the pipeline to a package for Kubeflow."""
     out.write_text(package(image), encoding="utf-8")
+    out.with_suffix(FORM).write_text(form.text(), encoding="utf-8")
     click.echo(f"{out}: steps run in {image}:{tag()}")
 
 
