@@ -7,11 +7,20 @@ import { bytes, milliseconds, percent } from "./format.js";
 import { icon } from "./icons.js";
 import { refusal } from "./photos.js";
 
+const SIDE = 340;
+const MOST_ENLARGED = 4;
+
 /** A card that is in the queue until `ask` is called. */
 export function photoCard(file, { remove, again }) {
   const address = URL.createObjectURL(file);
   const image = h("img", { src: address, alt: `Your photo ${file.name}`, decoding: "async" });
-  const frame = h("div.photo-frame", image);
+  const box = h("div.photo-image", image);
+  const frame = h("div.photo-frame", box);
+  image.addEventListener("load", () => {
+    // A small picture is shown larger, none wider than its place: what lies over it fits it exactly.
+    const scale = Math.min(SIDE / image.naturalHeight, SIDE / image.naturalWidth, MOST_ENLARGED);
+    box.style.width = `${Math.round(scale * image.naturalWidth)}px`;
+  });
   image.addEventListener("error", () => replace(frame, h("div.no-preview", icon("image"), h("small", "no preview"))));
   const body = h("div.photo-body", { "aria-live": "polite" });
   const element = h("article.card.photo", { "aria-label": file.name },

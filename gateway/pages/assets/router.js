@@ -7,6 +7,7 @@ import { h, replace } from "./dom.js";
 /** Every page, in the order of the navigation; an entry without `nav` is reached from another page. */
 export const PAGES = [
   { path: "/", title: "Try it", nav: "Try it", icon: "eye", load: () => import("./try.js") },
+  { path: "/data", title: "Data", nav: "Data", icon: "stack", load: () => import("./data.js") },
 ];
 
 let root = null;

@@ -37,9 +37,8 @@ def sign_in(client: Any, token: str = TOKEN, **headers: str) -> Any:
 
 def change(client: Any, **headers: str) -> int:
     """Try to change something: 400 is what comes behind the door."""
-    return client.post(
-        "/v1/feedback", data="no json", content_type="application/json", headers=headers
-    ).status_code
+    answer = client.post("/v1/feedback", data="no json", content_type="application/json", headers=headers)
+    return int(answer.status_code)
 
 
 def test_a_token_opens_a_session_that_a_script_cannot_read(client: Any) -> None:
