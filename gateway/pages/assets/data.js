@@ -1,15 +1,13 @@
 /** “Data”: what the next training learns from, what people sent for it, and starting it. */
 import { adding } from "./adding.js";
-import { Problem, call, get } from "./api.js";
+import { get } from "./api.js";
 import { classes } from "./classes.js";
-import { confirm } from "./dialog.js";
 import { h, replace } from "./dom.js";
 import { findings } from "./findings.js";
-import { ago, count, date, plural } from "./format.js";
+import { ago, count, date } from "./format.js";
 import { icon } from "./icons.js";
 import { poll, status } from "./live.js";
-import { notice } from "./notice.js";
-import { navigate } from "./router.js";
+import { retrain } from "./retrain.js";
 import { sentWords, waiting } from "./waiting.js";
 
 const EVERY_MS = 8000;
@@ -21,12 +19,12 @@ export function page(root) {
   const refresh = () => { again(); status.refresh(); };
   const add = adding({ labels: () => (data ? data.classes.map((each) => each.label) : []), added: refresh });
   const wait = waiting({ changed: refresh });
-  const retrain = h("button.primary", { type: "button", disabled: true, onclick: () => start(data) }, icon("play"), "Retrain now");
+  const begin = h("button.primary", { type: "button", disabled: true, onclick: () => retrain(data, status.value?.production) }, icon("play"), "Retrain now");
   const going = h("div", { role: "status" });
   const tiles = h("div.tiles", Array.from({ length: 4 }, () => h("div.card.tile", h("div.skeleton.tall"), h("div.skeleton.short"))));
   const inside = h("div.stack", h("div.skeleton"), h("div.skeleton.short"));
   replace(root,
-    h("div.page-head", h("div", h("h1", "Data"), h("p", "What the next training learns from: the photos so far, and what people add and correct.")), h("div.row", retrain)),
+    h("div.page-head", h("div", h("h1", "Data"), h("p", "What the next training learns from: the photos so far, and what people add and correct.")), h("div.row", begin)),
     going, tiles,
     h("div.split", h("section.card", { "aria-labelledby": "classes-title" }, h("h2", { id: "classes-title" }, "Classes"), inside), add.element),
     wait.element, findings());
@@ -34,7 +32,7 @@ export function page(root) {
   const show = (found) => {
     wait.tell(found, data);
     data = found;
-    retrain.disabled = !found.images && !found.uploads && !found.feedback;
+    begin.disabled = !found.images && !found.uploads && !found.feedback;
     replace(tiles, facts(found));
     replace(inside, found.classes.length ? classes(found) : h("div.empty.small-empty", icon("stack"), h("h3", "No photos yet"),
       h("p", "Add a folder for each class. A few dozen photos of each are enough for a first model.")));
@@ -68,27 +66,4 @@ function balance(data) {
   if (sizes.length < 2) return "two or more are needed";
   const times = Math.max(...sizes) / Math.min(...sizes);
   return times < 1.5 ? "evenly filled" : `the largest has ${times < 10 ? times.toFixed(1) : Math.round(times)} times the smallest`;
-}
-
-async function start(data) {
-  const fresh = data.uploads + data.feedback;
-  const text = data.images
-    ? `It learns from the ${plural(data.images, "image")} so far${fresh ? ` and the ${count(fresh)} that wait` : "; nothing new waits"}.`
-    : `It is the first training: it learns from the ${plural(fresh, "photo")} that people sent.`;
-  const next = h("ol.next",
-    h("li", "The photos are frozen into a snapshot and checked."),
-    h("li", "A candidate is trained; you can watch it."),
-    h("li", "It is judged on photos it has not seen, beside the version in production."),
-    h("li", "Only if it is good enough, it takes over. Nobody's prediction is interrupted."));
-  if (!await confirm("Start a training?", text, { action: "Start it", content: next })) return;
-  const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-  try {
-    const started = await call("POST", "/v1/retrain", { json: {}, headers: { "Idempotency-Key": key } });
-    navigate(`/runs/${encodeURIComponent(started.run_id)}`);
-    notice("The training has started.", { tone: "good" });
-  } catch (problem) {
-    if (!(problem instanceof Problem) || problem.status === 401) return;
-    const run = problem.facts.run_id;
-    notice(problem.message, { tone: "bad", action: run && { label: "Follow it", run: () => navigate(`/runs/${encodeURIComponent(run)}`) } });
-  }
 }
