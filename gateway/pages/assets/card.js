@@ -7,6 +7,12 @@ import { bytes, milliseconds, percent } from "./format.js";
 import { icon } from "./icons.js";
 import { refusal } from "./photos.js";
 
+// What passes, in fewer words than the gateway has for programs.
+const WAITS = {
+  model_unavailable: "No model answers at the moment.",
+  model_timeout: "The model took too long.",
+  unreachable: "The gateway does not answer.",
+};
 const SIDE = 340;
 const MOST_ENLARGED = 4;
 
@@ -68,7 +74,7 @@ export function photoCard(file, { remove, again }) {
   const failed = (problem) => {
     if (!(problem instanceof Problem)) return true;
     if (problem.passing) {
-      tell("warn", "clock", problem.message, h("button", { type: "button", onclick: () => again() }, icon("retry"), "Try again"));
+      tell("warn", "clock", `${WAITS[problem.code] ?? problem.message} This photo is asked again by itself as soon as a model answers.`, h("button", { type: "button", onclick: () => again() }, icon("retry"), "Try again"));
       return false;
     }
     if (problem.code === "image") return tell("bad", "alert", `This cannot be read as a photo: ${problem.message}.`);
