@@ -14,6 +14,8 @@ from gateway.access import Door
 from gateway.classifier import Classifier
 from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
+from gateway.limits import Limits
+from gateway.line import Line
 from gateway.model import Model
 from gateway.retraining import Retraining
 from gateway.versions import Versions
@@ -59,6 +61,20 @@ class Services:
     def classifier(self) -> Classifier:
         """What turns images into predictions."""
         return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
+
+    @cached_property
+    def line(self) -> Line:
+        """Whose turn it is to be predicted."""
+        return Line(self.settings.gateway_threads, self.settings.gateway_queue_s)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How often each client may ask."""
+        settings = self.settings
+        return Limits(
+            settings.home / "run",
+            {"predict": settings.gateway_predict_limit, "write": settings.gateway_write_limit},
+        )
 
     @cached_property
     def keeper(self) -> Keeper:
