@@ -89,10 +89,8 @@ def _let_in(scope: Scope) -> None:
     caller = here.door.check(request, scope)
     note(**({"caller": caller.name} if caller.name else {}))
     client = caller.name or client_of(request.remote_addr or "")
-    if scope == "predict":
-        here.limits.take("predict", client)
-    elif request.method not in READING:
-        here.limits.take("write", client)
+    if request.method not in READING:
+        here.limits.take("predict" if scope == "predict" else "write", client)
 
 
 def json_body(model: type[M], *, optional: bool = False) -> M:

@@ -93,7 +93,7 @@ class RunDetail(RunSummary):
 
     steps: list[RunStep] = Field(description="Each behind those that it waits for.")
     parameters: dict[str, Any] = Field(description="What it runs with, defaults included.")
-    changed: list[str] = Field(description="The parameters that are not at their defaults.")
+    changed: dict[str, Any] = Field(description="The parameters that are not at their defaults, with those.")
     verdict: Decision | None = None
 
 

@@ -116,7 +116,7 @@ def _detail(run: Any) -> RunDetail:  # noqa: ANN401
         **_summary(run),
         steps=graph.steps_of(here.store, run, flow),
         parameters={**defaults, **given},
-        changed=[name for name, value in given.items() if name not in defaults or value != defaults[name]],
+        changed={name: defaults.get(name) for name, value in given.items() if value != defaults.get(name)},
         verdict=_verdict(found) if found else None,
     )
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from binocular.runs import Runs
 
 EXTENSION = "binocular"
+# Wrong tokens a minute, for each client: nobody mistypes more often.
+SIGN_INS = 10
 
 
 class Services:
@@ -86,7 +88,11 @@ class Services:
         settings = self.settings
         return Limits(
             settings.home / "run",
-            {"predict": settings.gateway_predict_limit, "write": settings.gateway_write_limit},
+            {
+                "predict": settings.gateway_predict_limit,
+                "write": settings.gateway_write_limit,
+                "sign-in": SIGN_INS,
+            },
         )
 
     @cached_property

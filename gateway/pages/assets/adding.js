@@ -105,6 +105,7 @@ export function adding({ labels, added }) {
       h(`div.told.${tone}`, icon(tone === "good" ? "check" : "alert"), h("div",
         h("b", so.stored ? `${plural(so.stored, "photo")} added` : "Nothing new was added"),
         h("span", [so.duplicates && `${plural(so.duplicates, "was", "were")} here already under the same label`, so.refused.length && `${plural(so.refused.length, "file")} refused`].filter(Boolean).join(", ") || "The next training learns from them."))),
+      conflicts(so.conflicts),
       refusals(so.refused),
       h("div.actions", h("button", { type: "button", onclick: idle }, icon("plus"), "Add more"))));
   };
@@ -116,6 +117,11 @@ export function adding({ labels, added }) {
         !mine && h("span", problem.message), so && h("span", `${count(so.stored)} of ${count(so.total)} are stored and stay. Sending the rest again doubles nothing.`))),
       h("div.actions", h("button", { type: "button", onclick: idle }, "Leave it"), h("button.primary", { type: "button", onclick: again }, icon("retry"), "Send the rest"))));
   };
+
+  const conflicts = (found) => found.length > 0 && h("details.refusals",
+    h("summary", `Here under another label too: ${plural(found.length, "photo")}`),
+    h("p.soft.small", "The next training leaves such photos out, until one of the labels is taken back below or corrected."),
+    h("ul", found.slice(0, MOST_SHOWN).map((each) => h("li", h("b", each.file), h("span.soft", `${each.label}, and ${each.others.join(", ")}`)))));
 
   const refusals = (refused) => refused.length > 0 && h("details.refusals", { open: refused.length <= 5 },
     h("summary", `Refused: ${plural(refused.length, "file")}`),

@@ -14,7 +14,7 @@ const LONGEST_PAUSE_S = 20;
 /** Send files by label. `tell` gets {done, total, stored, duplicates, refused: [{file, detail}]} as it goes on. */
 export async function send(labelled, { signal, tell }) {
   const total = [...labelled.values()].reduce((sum, files) => sum + files.length, 0);
-  const so = { done: 0, total, stored: 0, duplicates: 0, refused: [] };
+  const so = { done: 0, total, stored: 0, duplicates: 0, refused: [], conflicts: [] };
   const portions = cut(labelled);
   const work = async () => {
     for (let next = portions.next(); !next.done && !signal.aborted; next = portions.next()) {
@@ -70,6 +70,7 @@ async function sendPortion({ label, files }, so, signal) {
       so.stored += taken.stored;
       so.duplicates += taken.duplicates;
       so.refused.push(...taken.refused);
+      so.conflicts.push(...taken.conflicts);
     }
   } catch (problem) {
     // The next portion would fare no better where nobody is signed in or nothing answers.
