@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from binocular.runs import Runs
 
 EXTENSION = "binocular"
-# Wrong tokens a minute, for each client: nobody mistypes more often.
+# Attempts to sign in a minute, for each client: nobody mistypes more often.
 SIGN_INS = 10
 
 

@@ -32,10 +32,13 @@ def sign_in() -> Session:
     """The answer sets a cookie, which later calls of the same site may send in place of the token."""
     if not is_our_page(request):
         raise UnauthorizedError("only the dashboard itself opens a session; programs send the token")
-    here, token = services(), json_body(SignIn).token.strip()
+    here = services()
+    here.limits.take(
+        "sign-in", client_of(request.remote_addr or "")
+    )  # the right one too: nobody learns which it was
+    token = json_body(SignIn).token.strip()
     caller = here.door.of_token(token)
     if caller is None:
-        here.limits.take("sign-in", client_of(request.remote_addr or ""))
         raise UnauthorizedError("that is no token of this gateway")
     note(caller=caller.name)
     value, ends = here.sessions.open(token)

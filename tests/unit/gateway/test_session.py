@@ -90,6 +90,15 @@ def test_another_sites_page_can_neither_use_a_session_nor_open_one(client: Any, 
     assert client.post("/session", json={"token": TOKEN}, headers=headers).status_code == 401
 
 
+def test_tokens_cannot_be_guessed_one_after_another(client: Any) -> None:
+    statuses = [sign_in(client, f"guess {n}").status_code for n in range(12)]
+    assert statuses[:10] == [401] * 10
+    assert 429 in statuses[10:]
+    answer = sign_in(client)
+    assert (answer.status_code, answer.json["code"]) == (429, "rate_limited")
+    assert int(answer.headers["Retry-After"]) >= 1
+
+
 def test_a_form_of_another_site_cannot_sign_in(client: Any) -> None:
     answer = client.post("/session", data={"token": TOKEN}, headers=SAME_SITE)
     assert answer.status_code == 415
