@@ -1,6 +1,7 @@
 /** Small charts, drawn as SVG. Each has its numbers as a table too, for whoever cannot see or would rather read. */
 import { h, svg } from "./dom.js";
 import { count, percent } from "./format.js";
+import { scroller } from "./tables.js";
 
 const W = 460, H = 190, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 26, WIDEST = 46;
 
@@ -46,7 +47,7 @@ export function columnChart({ title, bars, series, format = count, label, note =
 export function matrix(labels, rowsOf, { title = "Confusion matrix" } = {}) {
   const short = labels.length > 8;
   return h("figure.figure", h("figcaption.figure-title", title),
-    h("div.table", { tabindex: 0, role: "region", "aria-label": title },
+    scroller(title,
       h("table.matrix",
         h("thead", h("tr", h("th", { scope: "col" }, h("span.soft", "is ↓ said →")), labels.map((label) => h("th", { scope: "col", title: label }, h("span", label))))),
         h("tbody", rowsOf.map((row, at) => {
@@ -70,7 +71,7 @@ function figure(title, drawing, series, note, numbers) {
   return h("figure.figure", h("figcaption.figure-title", title),
     series.length > 1 && h("div.legend", series.map((each) => h(`span.key.${each.tone}${each.dashed ? ".dashed" : ""}`, each.name))),
     drawing, note && h("p.hint", note),
-    h("details.numbers", h("summary", "As numbers"), h("div.table", { tabindex: 0, role: "region", "aria-label": `${title}, as numbers` }, numbers)));
+    h("details.numbers", h("summary", "As numbers"), scroller(`${title}, as numbers`, numbers)));
 }
 
 function table(title, head, body) {

@@ -1,6 +1,7 @@
 /** The figures of models in words and numbers: names, order, and which direction is better. */
 import { h } from "./dom.js";
 import { percent } from "./format.js";
+import { scroller } from "./tables.js";
 
 const METRICS = {
   accuracy: { name: "accuracy", share: true, says: "share of right answers" },
@@ -45,7 +46,7 @@ export function change(name, value, before) {
 export function metricTable(columns, { all = false } = {}) {
   const names = ordered(...columns.map((column) => column.metrics)).filter((name) => all || MAIN.includes(name));
   const compared = columns.length === 2;
-  return h("div.table", h("table.metrics",
+  return scroller("Metrics", h("table.metrics",
     h("thead", h("tr", h("th", { scope: "col" }, "Metric"), columns.map((column) => h("th.number", { scope: "col" }, column.title)), compared && h("th.number", { scope: "col" }, "Difference"))),
     h("tbody", names.map((name) => h("tr",
       h("th", { scope: "row", title: metricSays(name) }, metricName(name)),

@@ -49,7 +49,7 @@ const sum = (points, name) => points.reduce((total, point) => total + point[name
 
 function tiles(found, all, failed, refused) {
   const seconds = (value) => (value === undefined ? "–" : milliseconds(1000 * value));
-  const tile = (name, value, note) => h("div.tile", h("dt", name), h("dd.number", value), h("small", note));
+  const tile = (name, value, note) => h("div.tile", h("dt", name), h("dd.number", value), h("dd.note", note));
   return h("dl.tiles", tile("Predictions", count(all), plural(sum(found.points, "others"), "other request")),
     tile("Half answered within", seconds(found.p50), "p50"), tile("95 % within", seconds(found.p95), `p95; 99 % within ${seconds(found.p99)}`),
     tile("Failed", all ? percent(failed / all) : "–", `${count(failed)} failed, ${count(refused)} refused for what was sent`));
