@@ -51,8 +51,8 @@ function learntFrom(model) {
   const changed = Object.entries(model.recipe).sort(([a], [b]) => a.localeCompare(b));
   return h("section.card.stack", h("h2", "What it learnt from"),
     h("p", `${plural(images, "photo")} of ${plural(classes.length, "class", "classes")}`, model.snapshot && [", snapshot ", h("code", { title: model.snapshot.prefix }, model.snapshot.digest.slice(0, 12))], "."),
-    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", width: 940, height: 170,
-      bars: classes.map((name) => ({ name, tick: name.length > 14 ? `${name.slice(0, 12)}…` : name, parts: splits.map(([split]) => model.counts[split][name] ?? 0) })),
+    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", height: 170,
+      bars: classes.map((name) => ({ name, parts: splits.map(([split]) => model.counts[split][name] ?? 0) })),
       series: splits.map(([name, tone]) => ({ name, tone })) }),
     h("dl.facts-list", fact("Network", `${model.architecture}, ${model.image.join(" × ")} pixels`), fact("Began with", model.weights === "none" ? "random weights" : model.weights),
       model.energy && fact("Energy", `${(1000 * model.energy.kwh).toPrecision(2)} Wh, ${(1000 * model.energy.co2_kg).toPrecision(2)} g of CO₂ (${model.energy.country})`),
