@@ -254,6 +254,22 @@ class ForbiddenError(BinocularError):
     code = "forbidden"
 
 
+class RateLimitedError(BinocularError):
+    """More requests than this client may make. Retrying helps after the time that the answer names."""
+
+    status = 429
+    code = "rate_limited"
+    retry = True
+
+
+class OverloadedError(BinocularError):
+    """More predictions are asked for than there is time for. Retrying a moment later helps."""
+
+    status = 503
+    code = "overloaded"
+    retry = True
+
+
 class MediaTypeError(BinocularError):
     """A request of a content type that the call does not take. Retrying does not help."""
 

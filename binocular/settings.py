@@ -170,7 +170,25 @@ class Settings(BaseSettings):
     """Processes of the gateway; one for each CPU core that it may use."""
 
     gateway_threads: int = Field(8, ge=1, le=256)
-    """Requests that each process of the gateway works on at once."""
+    """Predictions that each process of the gateway works on at once; others wait for their turn."""
+
+    gateway_queue_s: float = Field(1, gt=0, le=60)
+    """Longest time that a prediction may wait for its turn, in seconds; one that would wait longer is refused at
+    once, with 503."""
+
+    gateway_predict_limit: int = Field(0, ge=0)
+    """Requests for predictions a minute that each client may make; 0: as many as it likes. A client is a token, or
+    else an address. The gateways of one machine count together, those of several pods each for itself."""
+
+    gateway_write_limit: int = Field(0, ge=0)
+    """Requests a minute that change something, for each client; 0: as many as it likes."""
+
+    gateway_proxies: int = Field(0, ge=0, le=10)
+    """Proxies in front of the gateway that say in `X-Forwarded-For` and `X-Forwarded-Proto` whom they ask for.
+    Without any the headers are not believed."""
+
+    gateway_receive_s: float = Field(60, gt=0, le=3600)
+    """Longest time that a request may take to arrive, in seconds."""
 
     gateway_token: SecretStr = SecretStr("")
     """The administrator's token, which opens every call, sent as `Authorization: Bearer …`.

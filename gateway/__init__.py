@@ -10,6 +10,7 @@ from typing import cast
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from binocular.settings import Settings
 
@@ -22,6 +23,7 @@ def create_app(settings: Settings) -> Flask:
     """The application; it asks nobody anything before the first request."""
     # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
     from gateway import (  # noqa: PLC0415
+        contributed,
         data,
         documentation,
         downloads,
@@ -45,10 +47,12 @@ def create_app(settings: Settings) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=settings.gateway_body_mb * MB, MAX_FORM_MEMORY_SIZE=MB, MAX_FORM_PARTS=MOST_PARTS
     )
+    if hops := settings.gateway_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
     trainings, versions, people = (runs, evidence, pipeline), (models, downloads), (session, documentation, pages)
-    for subject in (health, predictions, data, *trainings, *versions, status, windows, *people):
+    for subject in (health, predictions, data, contributed, *trainings, *versions, status, windows, *people):
         app.register_blueprint(subject.blueprint)
     return app

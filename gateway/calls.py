@@ -18,14 +18,16 @@ from pydantic import BaseModel, ValidationError
 from binocular.errors import MediaTypeError, RequestError
 from binocular.tokens import Scope
 from gateway.journal import note
+from gateway.limits import client_of
 from gateway.services import services
 
 M = TypeVar("M", bound=BaseModel)
 View = Callable[..., Any]
 DECLARED = "__call__declared__"
 OK = 200
-# How whoever may not make a call is refused.
-STRANGERS = (401, 403)
+# How whoever may not make a call, or not so often, is refused.
+TURNED_AWAY = (401, 403, 429)
+READING = {"GET", "HEAD"}
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def call(
     body_required: bool = True,
 ) -> Callable[[View], View]:
     """Declare a view: who makes the request is checked before it, and what it returns is sent."""
-    refuses = tuple(sorted({*refuses, *(STRANGERS if scope else ())}))
+    refuses = tuple(sorted({*refuses, *(TURNED_AWAY if scope else ())}))
     declared = Call(
         summary, answers, takes, forms or {}, query, scope, status, refuses, headers or {}, body_required
     )
@@ -67,8 +69,7 @@ def call(
         @wraps(view)
         def checked(*arguments: object, **named: object) -> Response:
             if scope:
-                caller = services().door.check(request, scope)
-                note(**({"caller": caller.name} if caller.name else {}))
+                _let_in(scope)
             answer = view(*arguments, **named)
             if isinstance(answer, Response):
                 return answer
@@ -80,6 +81,16 @@ def call(
         return checked
 
     return declare
+
+
+def _let_in(scope: Scope) -> None:
+    """Find out who makes the request, and whether they may, now."""
+    here = services()
+    caller = here.door.check(request, scope)
+    note(**({"caller": caller.name} if caller.name else {}))
+    client = caller.name or client_of(request.remote_addr or "")
+    if request.method not in READING:
+        here.limits.take("predict" if scope == "predict" else "write", client)
 
 
 def json_body(model: type[M], *, optional: bool = False) -> M:

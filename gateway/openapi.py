@@ -34,6 +34,7 @@ MEANINGS = {
     413: "More than is taken.",
     415: "A content type that is not taken.",
     422: "The image cannot be read.",
+    429: "More requests than this client may make; Retry-After says when to ask again.",
     502: "Something behind the gateway answers wrongly.",
     503: "Something behind the gateway does not answer; Retry-After says when to ask again.",
     507: "The store is full.",

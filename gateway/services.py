@@ -16,6 +16,8 @@ from gateway.decisions import Decisions
 from gateway.fetching import Fetcher
 from gateway.history import History
 from gateway.keeper import Keeper
+from gateway.limits import Limits
+from gateway.line import Line
 from gateway.model import Model
 from gateway.retraining import Retraining
 from gateway.sessions import Sessions
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from binocular.runs import Runs
 
 EXTENSION = "binocular"
+# Attempts to sign in a minute, for each client: nobody mistypes more often.
+SIGN_INS = 10
 
 
 class Services:
@@ -72,6 +76,24 @@ class Services:
     def classifier(self) -> Classifier:
         """What turns images into predictions."""
         return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
+
+    @cached_property
+    def line(self) -> Line:
+        """Whose turn it is to be predicted."""
+        return Line(self.settings.gateway_threads, self.settings.gateway_queue_s)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How often each client may ask."""
+        settings = self.settings
+        return Limits(
+            settings.home / "run",
+            {
+                "predict": settings.gateway_predict_limit,
+                "write": settings.gateway_write_limit,
+                "sign-in": SIGN_INS,
+            },
+        )
 
     @cached_property
     def keeper(self) -> Keeper:

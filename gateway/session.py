@@ -10,6 +10,7 @@ from binocular.tokens import SCOPES
 from gateway.access import Caller
 from gateway.calls import call, json_body
 from gateway.journal import note
+from gateway.limits import client_of
 from gateway.messages import Session, SignIn
 from gateway.services import services
 from gateway.sessions import COOKIE, is_our_page
@@ -26,12 +27,16 @@ def show_session() -> Session:
 
 
 @blueprint.post("/session")
-@call("Sign in with a browser", Session, takes=SignIn, refuses=(400, 401, 413, 415))
+@call("Sign in with a browser", Session, takes=SignIn, refuses=(400, 401, 413, 415, 429))
 def sign_in() -> Session:
     """The answer sets a cookie, which later calls of the same site may send in place of the token."""
     if not is_our_page(request):
         raise UnauthorizedError("only the dashboard itself opens a session; programs send the token")
-    here, token = services(), json_body(SignIn).token.strip()
+    here = services()
+    here.limits.take(
+        "sign-in", client_of(request.remote_addr or "")
+    )  # the right one too: nobody learns which it was
+    token = json_body(SignIn).token.strip()
     caller = here.door.of_token(token)
     if caller is None:
         raise UnauthorizedError("that is no token of this gateway")

@@ -25,7 +25,7 @@ class LatencyQuantiles(Message):
 
 
 class Waiting(Message):
-    """Labelled images that came since the model in production was made."""
+    """Labelled images that the model in production has not learnt from."""
 
     uploads: int
     feedback: int

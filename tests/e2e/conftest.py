@@ -10,10 +10,8 @@ from binocular.parts import gateway_token, gateway_url
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.browser import chromium, visit
+from tests.e2e.stage import trained
 from tests.machine import Machine
-
-TRAINED_WITHIN_S = 600
-FAST = ("-p", "architecture=small_cnn", "-p", "augmentation=none")
 
 
 @pytest.fixture(scope="session")
@@ -33,18 +31,10 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def machine(browser: Browser, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """A machine on which one run has put a first model into production."""
-    assert browser.is_connected()  # without a browser nothing need be started
-    machine = Machine(tmp_path_factory.mktemp("machine"))
-    try:
-        code, output = machine.run("up")
-        assert code == 0, output
-        with machine.start("run", *FAST, "-p", f"source={photos}", "-p", "epochs=8") as process:
-            output, _ = process.communicate(timeout=TRAINED_WITHIN_S)
-        assert process.returncode == 0, output
+    """The machine that all tests share; without a browser none need be started."""
+    assert browser.is_connected()
+    with trained(tmp_path_factory.mktemp("machine"), photos) as machine:
         yield machine
-    finally:
-        machine.run("down")
 
 
 @pytest.fixture

@@ -60,7 +60,7 @@ function start() {
     h("div", { id: "notices", role: "status" }),
     h("div.unseen", { id: "announcer", "aria-live": "polite" }));
   lookUpSession().catch(() => {});
-  startRouter(main);
+  startRouter(main).then(() => performance.mark("interactive"));
 }
 
 start();

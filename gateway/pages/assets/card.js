@@ -7,11 +7,26 @@ import { bytes, milliseconds, percent } from "./format.js";
 import { icon } from "./icons.js";
 import { refusal } from "./photos.js";
 
+// What passes, in fewer words than the gateway has for programs.
+const WAITS = {
+  model_unavailable: "No model answers at the moment.",
+  model_timeout: "The model took too long.",
+  unreachable: "The gateway does not answer.",
+};
+const SIDE = 340;
+const MOST_ENLARGED = 4;
+
 /** A card that is in the queue until `ask` is called. */
 export function photoCard(file, { remove, again }) {
   const address = URL.createObjectURL(file);
   const image = h("img", { src: address, alt: `Your photo ${file.name}`, decoding: "async" });
-  const frame = h("div.photo-frame", image);
+  const box = h("div.photo-image", image);
+  const frame = h("div.photo-frame", box);
+  image.addEventListener("load", () => {
+    // A small picture is shown larger, none wider than its place: what lies over it fits it exactly.
+    const scale = Math.min(SIDE / image.naturalHeight, SIDE / image.naturalWidth, MOST_ENLARGED);
+    box.style.width = `${Math.round(scale * image.naturalWidth)}px`;
+  });
   image.addEventListener("error", () => replace(frame, h("div.no-preview", icon("image"), h("small", "no preview"))));
   const body = h("div.photo-body", { "aria-live": "polite" });
   const element = h("article.card.photo", { "aria-label": file.name },
@@ -59,7 +74,7 @@ export function photoCard(file, { remove, again }) {
   const failed = (problem) => {
     if (!(problem instanceof Problem)) return true;
     if (problem.passing) {
-      tell("warn", "clock", problem.message, h("button", { type: "button", onclick: () => again() }, icon("retry"), "Try again"));
+      tell("warn", "clock", `${WAITS[problem.code] ?? problem.message} This photo is asked again by itself as soon as a model answers.`, h("button", { type: "button", onclick: () => again() }, icon("retry"), "Try again"));
       return false;
     }
     if (problem.code === "image") return tell("bad", "alert", `This cannot be read as a photo: ${problem.message}.`);

@@ -36,8 +36,8 @@ export function picker(take, attributes) {
   return input;
 }
 
-/** Take files that are dropped anywhere in the window, or pasted; returns what ends it. */
-export function dropAndPaste(take, words) {
+/** Take files that are dropped anywhere in the window, or pasted; returns what ends it. `takeDrop` gets a drop as it is. */
+export function dropAndPaste(take, words, takeDrop = null) {
   const veil = h("div.veil", { "aria-hidden": "true" }, h("div", icon("upload"), words));
   const ending = new AbortController();
   const on = (name, listener) => addEventListener(name, listener, { signal: ending.signal });
@@ -48,6 +48,7 @@ export function dropAndPaste(take, words) {
     veil.remove();
     if (!holdsFiles(event)) return;
     event.preventDefault();
+    if (takeDrop) { takeDrop(event.dataTransfer); return; }
     const folders = [...event.dataTransfer.items].filter((item) => item.webkitGetAsEntry?.()?.isDirectory).length;
     if (folders) notice("A folder of labelled photos goes to Data, where its name becomes the label.");
     else take([...event.dataTransfer.files]);
@@ -60,9 +61,9 @@ export function dropAndPaste(take, words) {
 }
 
 /** Why a file need not even be sent, in words; null where it may. The gateway decides about everything else. */
-export async function refusal(file) {
+export async function refusal(file, room = 0) {
   if (!file.size) return "The file is empty.";
-  if (file.size > bodyLimit()) {
+  if (file.size + room > bodyLimit()) {
     return `The file has ${Math.round(file.size / 1e6)} MB; the gateway takes up to ${Math.round(bodyLimit() / 1e6)} MB.`;
   }
   let head;

@@ -13,6 +13,7 @@ export const PAGES = [
   { path: "/runs/:id", title: "Run", load: () => import("./run.js") },
   { path: "/models", title: "Models", nav: "Models", icon: "box", load: () => import("./models.js") },
   { path: "/models/:version", title: "Version", load: () => import("./model.js") },
+  { path: "/data", title: "Data", nav: "Data", icon: "stack", load: () => import("./data.js") },
   { path: "/health", title: "Health", nav: "Health", icon: "pulse", load: () => import("./health.js") },
 ];
 

@@ -58,10 +58,10 @@ function ask(problem) {
       }
     };
     const form = h("form.stack", { onsubmit: send, novalidate: true },
-      h("p.soft", "Reading is open to everybody here. Changing something needs a token; then you go on where you are."),
+      h("p.soft", "Changing something, and seeing photos that people sent, needs a token. Then you go on where you are."),
       h("div.field",
         h("label", { for: "sign-in-token" }, "Token"), input, error,
-        h("p.hint", { id: "sign-in-hint" }, "On the machine that runs Binocular: ", h("code", "cat .binocular/gateway-token"))),
+        h("p.hint", { id: "sign-in-hint" }, "It is on the machine that runs Binocular:", h("code.own-line", "cat .binocular/gateway-token"))),
       h("div.actions", h("button", { type: "button", onclick: () => dialog.close() }, "Not now"), button));
     const dialog = openDialog("Sign in", form, {
       mark: icon("key"),

@@ -1,5 +1,6 @@
 /** “Try it”: photos in, what they show out, and what they really show back. */
 import { h, replace } from "./dom.js";
+import { plural } from "./format.js";
 import { icon } from "./icons.js";
 import { status } from "./live.js";
 import { photoCard } from "./card.js";
@@ -55,19 +56,23 @@ export function page(root) {
 
   const arrange = () => {
     zone.classList.toggle("slim", all.size > 0);
+    head.hidden = !all.size;
     clear.hidden = all.size < 2;
+    counted.textContent = plural(all.size, "photo");
   };
 
+  const counted = h("h2");
   const clear = h("button.quiet", { type: "button", hidden: true, onclick: () => { for (const card of [...all]) drop(card); zone.querySelector("button").focus(); } }, icon("trash"), "Clear all");
   const zone = h("section.zone", { "aria-label": "Your photos" },
     h("div.zone-words", h("span.zone-mark", icon("image")),
       h("p.zone-title", "Drop photos anywhere"),
       h("p.soft.small", `or paste them. JPEG, PNG, WebP, BMP, GIF or TIFF, up to ${Math.round(bodyLimit() / 1e6)} MB each. They go to this gateway and nowhere else.`)),
-    h("div.row.zone-buttons", photoButtons(take), clear));
+    h("div.row.zone-buttons", photoButtons(take)));
+  const head = h("div.results-head", { hidden: true }, counted, clear);
   const state = h("div", { role: "status" });
   const results = h("div.stack", { id: "results" });
   replace(root, h("div.page-head", h("div", h("h1", "What does it show?"), h("p", "Ask the model in production about a photo. Where it is wrong, say so: the next training learns from it."))),
-    state, zone, results);
+    state, zone, head, results);
 
   const stops = [
     dropAndPaste(take, "Drop to ask"),
