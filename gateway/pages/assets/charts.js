@@ -3,7 +3,7 @@ import { h, replace, svg } from "./dom.js";
 import { count, percent } from "./format.js";
 import { scroller } from "./tables.js";
 
-const H = 190, FIRST_WIDTH = 460, TICK_ROOM = 76, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 26, WIDEST = 46;
+const H = 190, FIRST_WIDTH = 460, LETTER = 6.5, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 26, WIDEST = 46;
 
 /** Lines over x: `series` of {name, tone, points: [[x, y]…], dashed}; a y that is null breaks the line. */
 export function lineChart({ title, series, x, y, note = null, height = H }) {
@@ -16,7 +16,7 @@ export function lineChart({ title, series, x, y, note = null, height = H }) {
     const up = (value) => height - BOTTOM - ((value - y0) / (y1 - y0 || 1)) * (height - TOP - BOTTOM);
     return canvas(width, height, label,
       steps(y0, y1, 4).map((value) => level(value, up(value), width, y.format)),
-      spaced(xTicks(x, x0, x1), across).map((value) => under(across(value), height, width, x.format(value))),
+      spaced(xTicks(x, x0, x1), across, x.format).map((value) => under(across(value), height, x.format(value), across(value) > width - 24 ? "end" : "middle")),
       series.map((each) => [
         svg(`path.line.${each.tone}${each.dashed ? ".dashed" : ""}`, { d: path(each.points, across, up) }),
         each.points.filter((point, at) => point[1] !== null && lonely(each.points, at)).map((point) => svg(`circle.spot.${each.tone}`, { cx: across(point[0]), cy: up(point[1]), r: 3 }))]));
@@ -33,8 +33,8 @@ export function columnChart({ title, bars, series, format = count, label, note =
     const thick = Math.max(1, Math.min(WIDEST, each - Math.min(3, each * 0.24)));
     const up = (value) => (value / top) * (height - TOP - BOTTOM);
     const middle = (at) => LEFT + (at + 0.5) * each;
-    const named = ticks ? spaced(ticks, middle) : bars.map((_, at) => at);
-    const fits = Math.floor(each / 6.5);
+    const named = ticks ? spaced(ticks, middle, (at) => bars[at].tick ?? bars[at].name) : bars.map((_, at) => at);
+    const fits = Math.floor(each / LETTER);
     const short = (text) => (ticks || text.length <= fits ? text : fits < 3 ? "" : `${text.slice(0, fits - 1)}…`);
     return canvas(width, height, says,
       steps(0, top, 3).map((value) => level(value, height - BOTTOM - up(value), width, format)),
@@ -45,7 +45,7 @@ export function columnChart({ title, bars, series, format = count, label, note =
           return part > 0 && svg(`rect.column.${series[i].tone}`, { x: middle(at) - thick / 2, width: thick, y: below, height: Math.max(1, up(part)), rx: Math.min(2, each / 4) });
         }));
       }),
-      named.map((at) => bars[at] && under(middle(at), height, width, short(bars[at].tick ?? bars[at].name))));
+      named.map((at) => bars[at] && under(middle(at), height, short(bars[at].tick ?? bars[at].name))));
   };
   return figure(title, room(draw), series, note, table(title, [label, ...series.map((one) => one.name)], bars.filter((bar) => bar.parts.some((part) => part)).map((bar) => [bar.name, ...bar.parts.map(format)])));
 }
@@ -91,12 +91,17 @@ const level = (value, y, width, format) => [
   svg("line.grid", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y }),
   svg("text.tick", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, format(value))];
 
-const under = (x, height, width, text) => svg("text.tick", { x, y: height - 8, "text-anchor": x < LEFT + 24 ? "start" : x > width - RIGHT - 24 ? "end" : "middle" }, text);
+const under = (x, height, text, anchor = "middle") => svg("text.tick", { x, y: height - 8, "text-anchor": anchor }, text);
 
-/** Of places on the axis, those between which there is room for words. */
-function spaced(values, across) {
-  let last = -Infinity;
-  return values.filter((value) => { const fits = across(value) - last >= TICK_ROOM / 2 && (values.length < 8 || across(value) - last >= TICK_ROOM); if (fits) last = across(value); return fits; });
+/** Of places on the axis, those between which there is room for their words. */
+function spaced(values, across, format) {
+  let end = -Infinity;
+  return values.filter((value) => {
+    const half = (format(value).length * LETTER) / 2;
+    const fits = across(value) - half > end + LETTER;
+    if (fits) end = across(value) + half;
+    return fits;
+  });
 }
 
 function figure(title, drawing, series, note, numbers) {

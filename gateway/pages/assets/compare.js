@@ -56,6 +56,6 @@ function figures([a, b], [first, second]) {
   return h("section.card.stack", h("h2", "On the test images"),
     !same && h("div.told.warn", icon("info"), h("span", "The two were judged on different snapshots, so a difference may come from the photos alone.")),
     metricTable([{ title: "First", metrics: metrics(a, first) }, { title: "Second", metrics: metrics(b, second) }]),
-    h("p.hint", "The difference is the first minus the second."),
+    h("p.hint", "The change is the first minus the second."),
     h("div.split", drawMatrix(first, "First"), drawMatrix(second, "Second")));
 }

@@ -47,7 +47,7 @@ export function metricTable(columns, { all = false, only = MAIN } = {}) {
   const names = ordered(...columns.map((column) => column.metrics)).filter((name) => all || only.includes(name));
   const compared = columns.length === 2;
   return scroller("Metrics", h("table.metrics",
-    h("thead", h("tr", h("th", { scope: "col" }, "Metric"), columns.map((column) => h("th.number", { scope: "col" }, column.title)), compared && h("th.number", { scope: "col" }, "Difference"))),
+    h("thead", h("tr", h("th", { scope: "col" }, "Metric"), columns.map((column) => h("th.number", { scope: "col" }, column.title)), compared && h("th.number", { scope: "col" }, "Change"))),
     h("tbody", names.map((name) => h("tr",
       h("th", { scope: "row", title: metricSays(name) }, metricName(name)),
       columns.map((column) => h("td.number", metricText(name, column.metrics?.[name]))),
