@@ -1,52 +1,60 @@
 /** Small charts, drawn as SVG. Each has its numbers as a table too, for whoever cannot see or would rather read. */
-import { h, svg } from "./dom.js";
+import { h, replace, svg } from "./dom.js";
 import { count, percent } from "./format.js";
+import { scroller } from "./tables.js";
 
-const W = 460, H = 190, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 26, WIDEST = 46;
+const H = 190, FIRST_WIDTH = 460, LETTER = 6.5, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 26, WIDEST = 46;
 
 /** Lines over x: `series` of {name, tone, points: [[x, y]…], dashed}; a y that is null breaks the line. */
-export function lineChart({ title, series, x, y, note = null, height = H, width = W }) {
+export function lineChart({ title, series, x, y, note = null, height = H }) {
   const points = series.flatMap((each) => each.points).filter((point) => point[1] !== null);
   const [x0, x1] = range(x, points.map((point) => point[0]));
   const [y0, y1] = padded(y, points.map((point) => point[1]));
-  const across = (value) => LEFT + ((value - x0) / (x1 - x0 || 1)) * (width - LEFT - RIGHT);
-  const up = (value) => height - BOTTOM - ((value - y0) / (y1 - y0 || 1)) * (height - TOP - BOTTOM);
-  const ticks = steps(y0, y1, 4);
-  const drawing = svg("svg.chart", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}. ${series.map((each) => told(each, y)).join("; ")}` },
-    ticks.map((value) => [svg("line.grid", { x1: LEFT, x2: width - RIGHT, y1: up(value), y2: up(value) }), svg("text.tick", { x: LEFT - 8, y: up(value) + 4, "text-anchor": "end" }, y.format(value))]),
-    xTicks(x, x0, x1).map((value, at, all) => svg("text.tick", { x: across(value), y: height - 8, "text-anchor": at === 0 ? "start" : at === all.length - 1 ? "end" : "middle" }, x.format(value))),
-    series.map((each) => [
-      svg(`path.line.${each.tone}${each.dashed ? ".dashed" : ""}`, { d: path(each.points, across, up) }),
-      each.points.filter((point, at) => point[1] !== null && lonely(each.points, at)).map((point) => svg(`circle.spot.${each.tone}`, { cx: across(point[0]), cy: up(point[1]), r: 3 }))]));
-  return figure(title, drawing, series, note, table(title, [x.label, ...series.map((each) => each.name)], rows(series, x, y)));
+  const label = `${title}. ${series.map((each) => told(each, y)).join("; ")}`;
+  const draw = (width) => {
+    const across = (value) => LEFT + ((value - x0) / (x1 - x0 || 1)) * (width - LEFT - RIGHT);
+    const up = (value) => height - BOTTOM - ((value - y0) / (y1 - y0 || 1)) * (height - TOP - BOTTOM);
+    return canvas(width, height, label,
+      steps(y0, y1, 4).map((value) => level(value, up(value), width, y.format)),
+      spaced(xTicks(x, x0, x1), across, x.format).map((value) => under(across(value), height, x.format(value), across(value) > width - 24 ? "end" : "middle")),
+      series.map((each) => [
+        svg(`path.line.${each.tone}${each.dashed ? ".dashed" : ""}`, { d: path(each.points, across, up) }),
+        each.points.filter((point, at) => point[1] !== null && lonely(each.points, at)).map((point) => svg(`circle.spot.${each.tone}`, { cx: across(point[0]), cy: up(point[1]), r: 3 }))]));
+  };
+  return figure(title, room(draw), series, note, table(title, [x.label, ...series.map((each) => each.name)], rows(series, x, y)));
 }
 
 /** Columns: `bars` of {name, value, parts: [{tone, value}]}. */
-export function columnChart({ title, bars, series, format = count, label, note = null, height = H, width = W, ticks = null }) {
-  const most = Math.max(1, ...bars.map((bar) => bar.parts.reduce((sum, part) => sum + part, 0)));
-  const top = niceTop(most);
-  const each = (width - LEFT - RIGHT) / Math.max(1, bars.length);
-  const thick = Math.max(1, Math.min(WIDEST, each - Math.min(3, each * 0.24)));
-  const up = (value) => (value / top) * (height - TOP - BOTTOM);
-  const shown = ticks ?? bars.map((bar, at) => at);
-  const drawing = svg("svg.chart", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `${title}. ${summary(bars, series, format)}` },
-    steps(0, top, 3).map((value) => [svg("line.grid", { x1: LEFT, x2: width - RIGHT, y1: height - BOTTOM - up(value), y2: height - BOTTOM - up(value) }), svg("text.tick", { x: LEFT - 8, y: height - BOTTOM - up(value) + 4, "text-anchor": "end" }, format(value))]),
-    bars.map((bar, at) => {
-      let below = height - BOTTOM;
-      return svg("g", svg("title", `${bar.name}: ${bar.parts.map((part, i) => `${format(part)} ${series[i].name}`).join(", ")}`), bar.parts.map((part, i) => {
-        below -= up(part);
-        return part > 0 && svg(`rect.column.${series[i].tone}`, { x: LEFT + (at + 0.5) * each - thick / 2, width: thick, y: below, height: Math.max(1, up(part)), rx: Math.min(2, each / 4) });
-      }));
-    }),
-    shown.map((at, place) => bars[at] && svg("text.tick", { x: LEFT + at * each + each / 2, y: height - 8, "text-anchor": place === 0 && bars.length > 20 ? "start" : place === shown.length - 1 && bars.length > 20 ? "end" : "middle" }, bars[at].tick ?? bars[at].name)));
-  return figure(title, drawing, series, note, table(title, [label, ...series.map((one) => one.name)], bars.filter((bar) => bar.parts.some((part) => part)).map((bar) => [bar.name, ...bar.parts.map(format)])));
+export function columnChart({ title, bars, series, format = count, label, note = null, height = H, ticks = null }) {
+  const top = niceTop(Math.max(1, ...bars.map((bar) => bar.parts.reduce((sum, part) => sum + part, 0))));
+  const says = `${title}. ${summary(bars, series, format)}`;
+  const draw = (width) => {
+    const each = (width - LEFT - RIGHT) / Math.max(1, bars.length);
+    const thick = Math.max(1, Math.min(WIDEST, each - Math.min(3, each * 0.24)));
+    const up = (value) => (value / top) * (height - TOP - BOTTOM);
+    const middle = (at) => LEFT + (at + 0.5) * each;
+    const named = ticks ? spaced(ticks, middle, (at) => bars[at].tick ?? bars[at].name) : bars.map((_, at) => at);
+    const fits = Math.floor(each / LETTER);
+    const short = (text) => (ticks || text.length <= fits ? text : fits < 3 ? "" : `${text.slice(0, fits - 1)}…`);
+    return canvas(width, height, says,
+      steps(0, top, 3).map((value) => level(value, height - BOTTOM - up(value), width, format)),
+      bars.map((bar, at) => {
+        let below = height - BOTTOM;
+        return svg("g", svg("title", `${bar.name}: ${bar.parts.map((part, i) => `${format(part)} ${series[i].name}`).join(", ")}`), bar.parts.map((part, i) => {
+          below -= up(part);
+          return part > 0 && svg(`rect.column.${series[i].tone}`, { x: middle(at) - thick / 2, width: thick, y: below, height: Math.max(1, up(part)), rx: Math.min(2, each / 4) });
+        }));
+      }),
+      named.map((at) => bars[at] && under(middle(at), height, short(bars[at].tick ?? bars[at].name))));
+  };
+  return figure(title, room(draw), series, note, table(title, [label, ...series.map((one) => one.name)], bars.filter((bar) => bar.parts.some((part) => part)).map((bar) => [bar.name, ...bar.parts.map(format)])));
 }
 
 /** Who was taken for whom: a row a true class; the table is the chart. */
 export function matrix(labels, rowsOf, { title = "Confusion matrix" } = {}) {
   const short = labels.length > 8;
   return h("figure.figure", h("figcaption.figure-title", title),
-    h("div.table", { tabindex: 0, role: "region", "aria-label": title },
+    scroller(title,
       h("table.matrix",
         h("thead", h("tr", h("th", { scope: "col" }, h("span.soft", "is ↓ said →")), labels.map((label) => h("th", { scope: "col", title: label }, h("span", label))))),
         h("tbody", rowsOf.map((row, at) => {
@@ -66,11 +74,41 @@ export function countBars(pairs, { label, tone = "first" }) {
     h("span.bar-value.number", `${count(value)} · ${percent(value / sum, 0)}`))));
 }
 
+/** A place whose drawing is as wide as it: letters are as large on a phone as anywhere. */
+function room(draw) {
+  const element = h("div.chart-room", draw(FIRST_WIDTH));
+  let drawn = FIRST_WIDTH;
+  new ResizeObserver(([entry]) => {
+    const width = Math.round(entry.contentRect.width);
+    if (width > 0 && width !== drawn) { drawn = width; replace(element, draw(width)); }
+  }).observe(element);
+  return element;
+}
+
+const canvas = (width, height, label, ...children) => svg("svg.chart", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...children);
+
+const level = (value, y, width, format) => [
+  svg("line.grid", { x1: LEFT, x2: width - RIGHT, y1: y, y2: y }),
+  svg("text.tick", { x: LEFT - 8, y: y + 4, "text-anchor": "end" }, format(value))];
+
+const under = (x, height, text, anchor = "middle") => svg("text.tick", { x, y: height - 8, "text-anchor": anchor }, text);
+
+/** Of places on the axis, those between which there is room for their words. */
+function spaced(values, across, format) {
+  let end = -Infinity;
+  return values.filter((value) => {
+    const half = (format(value).length * LETTER) / 2;
+    const fits = across(value) - half > end + LETTER;
+    if (fits) end = across(value) + half;
+    return fits;
+  });
+}
+
 function figure(title, drawing, series, note, numbers) {
   return h("figure.figure", h("figcaption.figure-title", title),
     series.length > 1 && h("div.legend", series.map((each) => h(`span.key.${each.tone}${each.dashed ? ".dashed" : ""}`, each.name))),
     drawing, note && h("p.hint", note),
-    h("details.numbers", h("summary", "As numbers"), h("div.table", { tabindex: 0, role: "region", "aria-label": `${title}, as numbers` }, numbers)));
+    h("details.numbers", h("summary", "As numbers"), scroller(`${title}, as numbers`, numbers)));
 }
 
 function table(title, head, body) {

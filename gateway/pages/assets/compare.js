@@ -2,11 +2,12 @@
 import { get } from "./api.js";
 import { matrix } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { plural } from "./format.js";
 import { metricTable, valueText } from "./figures.js";
+import { plural } from "./format.js";
 import { icon } from "./icons.js";
 import { navigate } from "./router.js";
 import { stateBadge, title, tookText, verdictBadge } from "./states.js";
+import { scroller } from "./tables.js";
 
 export function page(root, { query }) {
   const ids = [query.get("a"), query.get("b")];
@@ -41,7 +42,7 @@ function parameters([a, b]) {
   const names = [...new Set([...Object.keys(a.parameters), ...Object.keys(b.parameters)])].sort();
   const different = names.filter((name) => JSON.stringify(a.parameters[name]) !== JSON.stringify(b.parameters[name]));
   return h("section.card.stack.tight", h("h2", "Parameters"),
-    different.length ? h("div.table", h("table.parameters", h("thead", h("tr", h("th", "Parameter"), h("th", "First"), h("th", "Second"))),
+    different.length ? scroller("Parameters", h("table.parameters", h("thead", h("tr", h("th", "Parameter"), h("th", "First"), h("th", "Second"))),
       h("tbody", different.map((name) => h("tr", h("th", { scope: "row" }, h("code", name)), h("td", h("span.value", valueText(a.parameters[name]))), h("td", h("span.value", valueText(b.parameters[name])))))))) : h("p.soft", "Both ran with the same parameters."),
     different.length > 0 && h("p.hint", `${plural(names.length - different.length, "other parameter")} the same.`));
 }
@@ -55,6 +56,6 @@ function figures([a, b], [first, second]) {
   return h("section.card.stack", h("h2", "On the test images"),
     !same && h("div.told.warn", icon("info"), h("span", "The two were judged on different snapshots, so a difference may come from the photos alone.")),
     metricTable([{ title: "First", metrics: metrics(a, first) }, { title: "Second", metrics: metrics(b, second) }]),
-    h("p.hint", "The difference is the first minus the second."),
+    h("p.hint", "The change is the first minus the second."),
     h("div.split", drawMatrix(first, "First"), drawMatrix(second, "Second")));
 }

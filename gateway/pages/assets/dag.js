@@ -9,7 +9,9 @@ import { duration } from "./format.js";
 import { icon } from "./icons.js";
 import { stateOf } from "./states.js";
 
-const WIDTH = 158, HEIGHT = 92, ACROSS = 34, DOWN = 20;
+const WIDTH = 158, ACROSS = 34, DOWN = 20;
+// A step has room for its progress; above each other, they are lower.
+const LYING = 92, STANDING = 76;
 
 /** `draw(steps)` shows them; `open(step)` is called when one is chosen. */
 export function dag(open) {
@@ -25,9 +27,10 @@ export function dag(open) {
     const layers = layered(steps);
     const lying = layers.length * (WIDTH + ACROSS) - ACROSS <= element.clientWidth;
     const places = place(layers, lying, element.clientWidth);
-    element.style.height = `${Math.max(...[...places.values()].map((at) => at.y + HEIGHT))}px`;
+    const height = lying ? LYING : STANDING;
+    element.style.height = `${Math.max(...[...places.values()].map((at) => at.y + height))}px`;
     for (const [path, at] of places) {
-      Object.assign(buttons.get(path).style, { left: `${at.x}px`, top: `${at.y}px`, width: `${at.width}px`, height: `${HEIGHT}px` });
+      Object.assign(buttons.get(path).style, { left: `${at.x}px`, top: `${at.y}px`, width: `${at.width}px`, height: `${height}px` });
     }
     replace(lines, steps.flatMap((step) => step.after.filter((path) => places.has(path)).map((path) => {
       const from = steps.find((each) => each.path === path);
@@ -108,26 +111,28 @@ function layered(steps) {
 
 function place(layers, lying, room) {
   const places = new Map();
+  const height = lying ? LYING : STANDING;
   const most = Math.max(...layers.map((layer) => layer.length));
   layers.forEach((layer, depth) => layer.forEach((step, at) => {
     if (lying) {
       const width = Math.min(200, (room - (layers.length - 1) * ACROSS) / layers.length);
-      const whole = most * (HEIGHT + DOWN) - DOWN, mine = layer.length * (HEIGHT + DOWN) - DOWN;
+      const whole = most * (height + DOWN) - DOWN, mine = layer.length * (height + DOWN) - DOWN;
       const gap = (room - layers.length * width) / Math.max(1, layers.length - 1);
-      places.set(step.path, { x: depth * (width + gap), y: (whole - mine) / 2 + at * (HEIGHT + DOWN), width });
+      places.set(step.path, { x: depth * (width + gap), y: (whole - mine) / 2 + at * (height + DOWN), width });
     } else {
       const gap = 12, width = (room - (layer.length - 1) * gap) / layer.length;
-      places.set(step.path, { x: at * (width + gap), y: depth * (HEIGHT + DOWN), width });
+      places.set(step.path, { x: at * (width + gap), y: depth * (height + DOWN), width });
     }
   }));
   return places;
 }
 
 function curve(from, to, lying) {
+  const height = lying ? LYING : STANDING;
   if (lying) {
-    const x1 = from.x + from.width, y1 = from.y + HEIGHT / 2, x2 = to.x, y2 = to.y + HEIGHT / 2, middle = (x1 + x2) / 2;
+    const x1 = from.x + from.width, y1 = from.y + height / 2, x2 = to.x, y2 = to.y + height / 2, middle = (x1 + x2) / 2;
     return `M${x1} ${y1}C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`;
   }
-  const x1 = from.x + from.width / 2, y1 = from.y + HEIGHT, x2 = to.x + to.width / 2, y2 = to.y, middle = (y1 + y2) / 2;
+  const x1 = from.x + from.width / 2, y1 = from.y + height, x2 = to.x + to.width / 2, y2 = to.y, middle = (y1 + y2) / 2;
   return `M${x1} ${y1}C${x1} ${middle} ${x2} ${middle} ${x2} ${y2}`;
 }

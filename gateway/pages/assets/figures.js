@@ -1,6 +1,7 @@
 /** The figures of models in words and numbers: names, order, and which direction is better. */
 import { h } from "./dom.js";
 import { percent } from "./format.js";
+import { scroller } from "./tables.js";
 
 const METRICS = {
   accuracy: { name: "accuracy", share: true, says: "share of right answers" },
@@ -37,16 +38,16 @@ export function change(name, value, before) {
   const difference = value - before;
   if (Math.abs(difference) < EVEN) return h("span.change", "±0");
   const better = (difference > 0) !== Boolean(METRICS[name]?.less);
-  const shown = isShare(name) ? `${(100 * difference).toFixed(1)} points` : difference.toFixed(3);
+  const shown = isShare(name) ? (100 * difference).toFixed(1) : difference.toFixed(3);
   return h(`span.change.${better ? "good" : "bad"}`, `${difference > 0 ? "+" : ""}${shown}`.replace("-", "−"), h("span.unseen", better ? ", better" : ", worse"));
 }
 
-/** Columns of metrics side by side: `columns` of {title, metrics}; differences are from the second to the first. */
-export function metricTable(columns, { all = false } = {}) {
-  const names = ordered(...columns.map((column) => column.metrics)).filter((name) => all || MAIN.includes(name));
+/** Columns of metrics side by side, those of `only` or all: `columns` of {title, metrics}; differences are from the second to the first. */
+export function metricTable(columns, { all = false, only = MAIN } = {}) {
+  const names = ordered(...columns.map((column) => column.metrics)).filter((name) => all || only.includes(name));
   const compared = columns.length === 2;
-  return h("div.table", h("table.metrics",
-    h("thead", h("tr", h("th", { scope: "col" }, "Metric"), columns.map((column) => h("th.number", { scope: "col" }, column.title)), compared && h("th.number", { scope: "col" }, "Difference"))),
+  return scroller("Metrics", h("table.metrics",
+    h("thead", h("tr", h("th", { scope: "col" }, "Metric"), columns.map((column) => h("th.number", { scope: "col" }, column.title)), compared && h("th.number", { scope: "col" }, "Change"))),
     h("tbody", names.map((name) => h("tr",
       h("th", { scope: "row", title: metricSays(name) }, metricName(name)),
       columns.map((column) => h("td.number", metricText(name, column.metrics?.[name]))),

@@ -12,21 +12,21 @@ const COMMANDS = { store: "binocular logs store", pipelines: "binocular logs pip
 export function page(root) {
   let window = "hour";
   const parts = h("ul.parts", { "aria-label": "Parts" }, [1, 2, 3, 4].map(() => h("li.part-card", h("div.skeleton"))));
-  const uptime = h("span.soft.small");
+  let uptime = null;
   const body = h("div.stack", h("div.card.stack", [1, 2, 3].map(() => h("div.skeleton"))));
   const choice = h("div.segments", { role: "group", "aria-label": "How far back" }, [["hour", "Last hour"], ["day", "Last day"]].map(([name, label]) =>
     h("button", { type: "button", "data-name": name, "aria-pressed": String(name === window), onclick: () => { window = name; for (const each of choice.children) each.setAttribute("aria-pressed", String(each.dataset.name === name)); stops[1](); stops[1] = look(); } }, label)));
-  replace(root, h("div.page-head", h("div", h("h1", "Health"), h("p", "Whether every part answers, and how the gateway has been doing. ", uptime))), parts, h("div.row.spread", h("h2", "Predictions"), choice), body);
+  replace(root, h("div.page-head", h("div", h("h1", "Health"), h("p", "Whether every part answers, and how the gateway has been doing."))), parts, h("div.row.spread", h("h2", "Predictions"), choice), body);
   const look = () => poll((signal) => get(`/v1/status/history?window=${window}`, { signal }), 10000, (found) => drawHistory(body, found));
   const stops = [
-    poll((signal) => get("/v1/status/parts", { signal }), 5000, (found) => replace(parts, gatewayPart(), found.parts.map(part)), () => replace(parts, gatewayPart(false))),
+    poll((signal) => get("/v1/status/parts", { signal }), 5000, (found) => replace(parts, gatewayPart(true, uptime), found.parts.map(part)), () => replace(parts, gatewayPart(false))),
     look(),
-    status.subscribe((value) => { if (value) uptime.textContent = `Up for ${duration(value.uptime_s)}.`; }),
+    status.subscribe((value) => { uptime = value ? value.uptime_s : null; }),
   ];
   return () => { for (const stop of stops) stop(); };
 }
 
-const gatewayPart = (answers = true) => part({ name: "gateway", answers, says: answers ? "answers" : "does not answer" });
+const gatewayPart = (answers, uptime = null) => part({ name: "gateway", answers, says: answers && uptime !== null ? `up for ${duration(uptime)}` : "answers" });
 
 function part({ name, answers, ms, says }) {
   const [title, does] = NAMES[name];
@@ -49,7 +49,7 @@ const sum = (points, name) => points.reduce((total, point) => total + point[name
 
 function tiles(found, all, failed, refused) {
   const seconds = (value) => (value === undefined ? "–" : milliseconds(1000 * value));
-  const tile = (name, value, note) => h("div.tile", h("dt", name), h("dd.number", value), h("small", note));
+  const tile = (name, value, note) => h("div.tile", h("dt", name), h("dd.number", value), h("dd.note", note));
   return h("dl.tiles", tile("Predictions", count(all), plural(sum(found.points, "others"), "other request")),
     tile("Half answered within", seconds(found.p50), "p50"), tile("95 % within", seconds(found.p95), `p95; 99 % within ${seconds(found.p99)}`),
     tile("Failed", all ? percent(failed / all) : "–", `${count(failed)} failed, ${count(refused)} refused for what was sent`));
@@ -66,16 +66,16 @@ function charts(found, all) {
   const at = new Map(found.points.map((point) => [Math.round((new Date(point.at).getTime() / 1000 - begin) / step), point]));
   const places = Array.from({ length: spans }, (_, place) => place);
   const clock = (place) => new Date((begin + place * step) * 1000).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" });
-  const ticks = places.filter((place) => place % Math.ceil(spans / 6) === 0);
+  const ticks = places.filter((place) => (begin + place * step) % (step === 60 ? 600 : 3600 * 4) === 0);
   const x = { label: "Time", format: clock, min: 0, max: spans - 1, ticks };
   const minute = step / 60;
   const line = (name, label, tone, dashed = false) => ({ name: label, tone, dashed, points: places.map((place) => [place, at.get(place)?.[name] ?? null]) });
   const labels = Object.entries(found.labels);
   return [
-    h("section.card", columnChart({ title: minute === 1 ? "Requests a minute" : `Requests in ${minute} minutes`, label: "Time", width: 940, height: 190, ticks,
+    h("section.card", columnChart({ title: minute === 1 ? "Requests a minute" : `Requests in ${minute} minutes`, label: "Time", height: 190, ticks,
       bars: places.map((place) => { const p = at.get(place); return { name: clock(place), tick: clock(place), parts: p ? [p.predictions - p.failed - p.refused, p.refused, p.failed] : [0, 0, 0] }; }),
       series: [{ name: "answered", tone: "first" }, { name: "refused", tone: "second" }, { name: "failed", tone: "third" }] })),
-    h("section.card", lineChart({ title: "Time to answer", x, y: { format: (value) => (value ? milliseconds(1000 * value) : "0"), min: 0 }, width: 940, height: 200,
+    h("section.card", lineChart({ title: "Time to answer", x, y: { format: (value) => (value ? milliseconds(1000 * value) : "0"), min: 0 }, height: 200,
       series: [line("p50", "p50", "train"), line("p95", "p95", "second"), line("p99", "p99", "third", true)], note: "Of single predictions, to the resolution of the counters." })),
     h("div.split",
       h("section.card.stack.tight", h("h3", "What they showed"), countBars(labels.slice(0, 12), { label: "Predictions by label" }), labels.length > 12 && h("p.hint", `and ${plural(labels.length - 12, "other label")}`)),

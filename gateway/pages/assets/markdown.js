@@ -3,6 +3,7 @@
  * Everything ends up as text nodes, so a card can hold whatever it likes; links are shown and lead nowhere.
  */
 import { h } from "./dom.js";
+import { scroller } from "./tables.js";
 
 export function markdown(text) {
   const lines = text.replace(/^---\n[\s\S]*?\n---\n/, "").split("\n");
@@ -36,7 +37,7 @@ function table(lines) {
   const cells = (line) => line.replace(/^\||\|\s*$/g, "").split("|").map((cell) => cell.trim());
   const rows = lines.filter((line) => !/^[|\s:-]+$/.test(line)).map(cells);
   const [head, ...body] = rows;
-  return h("div.table", { tabindex: 0, role: "region", "aria-label": "Table" }, h("table", h("thead", h("tr", head.map((cell) => h("th", inline(cell))))), h("tbody", body.map((row) => h("tr", row.map((cell) => h("td", inline(cell))))))));
+  return scroller("Table", h("table", h("thead", h("tr", head.map((cell) => h("th", inline(cell))))), h("tbody", body.map((row) => h("tr", row.map((cell) => h("td", inline(cell))))))));
 }
 
 const PIECES = /(`[^`]+`)|(\*\*[^*]+\*\*)|(\*[^*\s][^*]*\*)|\[([^\]]+)\]\(([^)\s]+)\)/g;

@@ -2,13 +2,14 @@
 import { get } from "./api.js";
 import { columnChart } from "./charts.js";
 import { h, replace } from "./dom.js";
-import { ago, bytes, count, percent, plural, time } from "./format.js";
 import { metricTable, valueText } from "./figures.js";
+import { ago, bytes, count, percent, plural, time } from "./format.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { who } from "./models.js";
 import { promoteButton, versionBadges } from "./promote.js";
 import { setTitle } from "./router.js";
+import { scroller } from "./tables.js";
 
 export function page(root, { version }) {
   let gone = false;
@@ -50,13 +51,13 @@ function learntFrom(model) {
   const changed = Object.entries(model.recipe).sort(([a], [b]) => a.localeCompare(b));
   return h("section.card.stack", h("h2", "What it learnt from"),
     h("p", `${plural(images, "photo")} of ${plural(classes.length, "class", "classes")}`, model.snapshot && [", snapshot ", h("code", { title: model.snapshot.prefix }, model.snapshot.digest.slice(0, 12))], "."),
-    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", width: 940, height: 170,
-      bars: classes.map((name) => ({ name, tick: name.length > 14 ? `${name.slice(0, 12)}…` : name, parts: splits.map(([split]) => model.counts[split][name] ?? 0) })),
+    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", height: 170,
+      bars: classes.map((name) => ({ name, parts: splits.map(([split]) => model.counts[split][name] ?? 0) })),
       series: splits.map(([name, tone]) => ({ name, tone })) }),
     h("dl.facts-list", fact("Network", `${model.architecture}, ${model.image.join(" × ")} pixels`), fact("Began with", model.weights === "none" ? "random weights" : model.weights),
       model.energy && fact("Energy", `${(1000 * model.energy.kwh).toPrecision(2)} Wh, ${(1000 * model.energy.co2_kg).toPrecision(2)} g of CO₂ (${model.energy.country})`),
       model.chosen.map((each) => fact(each.name, h("span", each.value, h("span.soft", ` ${each.because}`))))),
-    h("details.numbers", h("summary", `The recipe: ${plural(changed.length, "parameter")}`), h("div.table", h("table.parameters", h("tbody", changed.map(([name, value]) => h("tr", h("th", { scope: "row" }, h("code", name)), h("td", h("span.value", valueText(value))))))))));
+    h("details.numbers", h("summary", `The recipe: ${plural(changed.length, "parameter")}`), scroller("Recipe", h("table.parameters", h("tbody", changed.map(([name, value]) => h("tr", h("th", { scope: "row" }, h("code", name)), h("td", h("span.value", valueText(value))))))))));
 }
 
 const fact = (name, value) => [h("dt", name), h("dd", value)];
@@ -64,7 +65,7 @@ const fact = (name, value) => [h("dt", name), h("dd", value)];
 function files(model) {
   const all = model.files.reduce((sum, file) => sum + file.size, 0);
   return h("section.card.stack.tight", h("div.row.spread", h("h2", "Files"), h("span.soft.small", `${plural(model.files.length, "file")}, ${bytes(all)}`)),
-    h("div.table", h("table.files", h("thead.unseen", h("tr", h("th", "File"), h("th", "What it is"), h("th", "Size"))), h("tbody", model.files.map((file) => h("tr",
+    scroller("Files", h("table.files", h("thead.unseen", h("tr", h("th", "File"), h("th", "What it is"), h("th", "Size"))), h("tbody", model.files.map((file) => h("tr",
       h("td", h("a", { href: `/v1/models/${model.version}/files/${file.name.split("/").map(encodeURIComponent).join("/")}`, download: true, title: `SHA-256 ${file.sha256}` }, h("code", file.name))), h("td.soft.small", ABOUT[file.name] ?? ""), h("td.number", bytes(file.size))))))));
 }
 

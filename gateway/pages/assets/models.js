@@ -1,11 +1,12 @@
 /** “Models”: every version, how good each is, which is in production, and moving production forward or back. */
 import { get } from "./api.js";
 import { h, replace } from "./dom.js";
-import { ago, time } from "./format.js";
 import { MAIN, metricName, metricSays, metricText } from "./figures.js";
+import { ago, time } from "./format.js";
 import { icon } from "./icons.js";
 import { poll } from "./live.js";
 import { promoteButton, versionBadges } from "./promote.js";
+import { scroller } from "./tables.js";
 
 const SHOWN = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"];
 
@@ -43,7 +44,7 @@ function productionCard(found, refresh) {
 
 function table(found, refresh) {
   const names = MAIN.filter((name) => SHOWN.includes(name) && found.versions.some((each) => each.metrics[name] !== undefined));
-  return h("section.card.flush", { "aria-label": "All versions" }, h("div.table", h("table.versions",
+  return h("section.card.flush", { "aria-label": "All versions" }, scroller("All versions", h("table.versions",
     h("thead", h("tr", h("th", "Version"), names.map((name) => h("th.number", { title: metricSays(name) }, metricName(name))), h("th", "Made"), h("th", h("span.unseen", "Actions")))),
     h("tbody", found.versions.map((each) => h("tr",
       h("td.which", h("div.row", h("a.row-link", { href: `/models/${each.version}` }, `Version ${each.version}`), versionBadges(each)), h("small.soft", each.architecture)),

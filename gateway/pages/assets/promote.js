@@ -6,6 +6,8 @@ import { metricTable } from "./figures.js";
 import { icon } from "./icons.js";
 import { notice } from "./notice.js";
 
+const TOLD = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"];
+
 export function versionBadges(version) {
   return [
     version.production && h("span.badge.good", icon("check"), "in production"),
@@ -28,7 +30,7 @@ async function ask(models, version, back, done) {
   const content = h("div.stack",
     h("div.from-to", { role: "img", "aria-label": `from ${from ? `version ${from}` : "nothing"} to version ${version}` },
       h("span.pill", from ? `version ${from}` : "nothing"), icon("arrow"), h("span.pill.accent", `version ${version}`)),
-    now && then && metricTable([{ title: `Version ${version}`, metrics: then.metrics }, { title: `Version ${from}`, metrics: now.metrics }]),
+    now && then && metricTable([{ title: `Version ${version}`, metrics: then.metrics }, { title: `Version ${from}`, metrics: now.metrics }], { only: TOLD }),
     h("div.field", h("label", { for: "why" }, "Why?"), why));
   const sure = await confirm(back ? `Roll back to version ${version}?` : `Put version ${version} into production?`,
     "The model server loads it within seconds; until then the present one answers. It can be moved back at any time.",

@@ -7,13 +7,13 @@ import { h, replace } from "./dom.js";
 /** Every page, in the order of the navigation; an entry without `nav` is reached from another page. */
 export const PAGES = [
   { path: "/", title: "Try it", nav: "Try it", icon: "eye", load: () => import("./try.js") },
+  { path: "/data", title: "Data", nav: "Data", icon: "stack", load: () => import("./data.js") },
   { path: "/runs", title: "Runs", nav: "Runs", icon: "flow", load: () => import("./runs.js") },
   { path: "/runs/new", title: "Start a training", load: () => import("./new.js") },
   { path: "/runs/compare", title: "Compare two runs", load: () => import("./compare.js") },
   { path: "/runs/:id", title: "Run", load: () => import("./run.js") },
   { path: "/models", title: "Models", nav: "Models", icon: "box", load: () => import("./models.js") },
   { path: "/models/:version", title: "Version", load: () => import("./model.js") },
-  { path: "/data", title: "Data", nav: "Data", icon: "stack", load: () => import("./data.js") },
   { path: "/health", title: "Health", nav: "Health", icon: "pulse", load: () => import("./health.js") },
 ];
 

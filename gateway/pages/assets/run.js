@@ -4,14 +4,15 @@ import { columnChart, lineChart, matrix } from "./charts.js";
 import { dag, progressOf } from "./dag.js";
 import { confirm, openDialog } from "./dialog.js";
 import { h, replace } from "./dom.js";
-import { count, duration, percent, plural, time } from "./format.js";
 import { metricTable, valueText } from "./figures.js";
+import { count, duration, percent, plural, time } from "./format.js";
 import { icon } from "./icons.js";
 import { poll } from "./live.js";
 import { logViewer } from "./log.js";
 import { notice } from "./notice.js";
 import { setTitle } from "./router.js";
 import { isLive, starter, stateBadge, stateOf, title, took, verdictBadge } from "./states.js";
+import { scroller } from "./tables.js";
 
 export function page(root, { id }) {
   const address = `/v1/runs/${encodeURIComponent(id)}`;
@@ -156,7 +157,7 @@ function figuresCard(run, { evaluation }) {
           evaluation.fixed !== undefined && `${plural(evaluation.fixed, "image")} right now that the champion got wrong, ${evaluation.broken} the other way round.`),
         h("details.numbers", h("summary", "All metrics"), metricTable(columns, { all: true }))),
       candidate.confusion.length > 0 && candidate.confusion.length <= 24 && matrix(candidate.classes.map((each) => each.label), candidate.confusion)),
-    candidate.classes.length > 0 && h("details.numbers", h("summary", "Each class"), h("div.table", h("table",
+    candidate.classes.length > 0 && h("details.numbers", h("summary", "Each class"), scroller("Each class", h("table",
       h("thead", h("tr", ["Class", "Images", "Recall", "Precision", "F1"].map((text, at) => h(at ? "th.number" : "th", { scope: "col" }, text)))),
       h("tbody", candidate.classes.map((each) => h("tr", h("th", { scope: "row" }, each.label), h("td.number", count(each.images)), ...["recall", "precision", "f1"].map((name) => h("td.number", each[name] === undefined ? "–" : percent(each[name]))))))))));
 }
@@ -185,8 +186,8 @@ function dataCard(address, { validation }) {
   const classes = [...new Set(splits.flatMap(([name]) => Object.keys(validation.counts[name])))].sort();
   return h("section.card.stack", h("div.row.spread", h("h2", "Photos"), h("button.quiet", { type: "button", onclick: () => openReport(address, "validate", "What validation found") }, "Open the report")),
     h("p", validation.verdict, "."),
-    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", width: 940, height: 200,
-      bars: classes.map((name) => ({ name, tick: name.length > 14 ? `${name.slice(0, 12)}…` : name, parts: splits.map(([split]) => validation.counts[split][name] ?? 0) })),
+    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", height: 200,
+      bars: classes.map((name) => ({ name, parts: splits.map(([split]) => validation.counts[split][name] ?? 0) })),
       series: splits.map(([name, tone]) => ({ name, tone })) }),
     validation.findings.length > 0 && h("ul.reasons", validation.findings.map((each) => h("li",
       h(`span.sign.${each.severity === "hard" ? "bad" : "warn"}`, { role: "img", "aria-label": each.severity }, icon(each.severity === "hard" ? "cross" : "info")),
@@ -197,10 +198,10 @@ function parameterCard(run) {
   const names = Object.keys(run.parameters).sort();
   const row = (name) => h("tr", h("th", { scope: "row" }, h("code", name)), h("td", h("span.value", valueText(run.parameters[name]))),
     h("td", name in run.changed && [h("span.badge.accent", "changed"), h("span.soft.small", ` from ${valueText(run.changed[name])}`)]));
-  const table = (some) => h("div.table", h("table.parameters", h("thead.unseen", h("tr", h("th", "Parameter"), h("th", "Value"), h("th", "Changed"))), h("tbody", some.map(row))));
+  const table = (some, kind = "") => scroller("Parameters", h(`table.parameters${kind}`, h("thead.unseen", h("tr", h("th", "Parameter"), h("th", "Value"), h("th", "Changed"))), h("tbody", some.map(row))));
   const own = names.filter((name) => name in run.changed);
   return h("section.card.stack.tight", h("h2", "Parameters"),
-    own.length ? table(own) : h("p.soft", "Everything at its default."),
+    own.length ? table(own, ".own") : h("p.soft", "Everything at its default."),
     h("details.numbers", h("summary", `All ${names.length} parameters`), table(names)));
 }
 

@@ -6,6 +6,7 @@ import { icon } from "./icons.js";
 import { poll } from "./live.js";
 import { navigate } from "./router.js";
 import { isLive, starter, stateBadge, title, tookText, verdictBadge } from "./states.js";
+import { scroller } from "./tables.js";
 
 const SHOWN = 20;
 const MOST = 100;
@@ -35,7 +36,7 @@ export function page(root) {
     if (focused) document.getElementById(focused)?.focus();
   };
   const table = () => h("div.stack",
-    h("div.card.flush", h("div.table", h("table.runs",
+    h("div.card.flush", scroller("Runs", h("table.runs",
       h("thead", h("tr", h("th", h("span.unseen", "Compare")), h("th", "Run"), h("th", "State"), h("th", "Outcome"), h("th.number", "Took"), h("th", "Began"))),
       h("tbody", runs.map(row))))),
     runs.length >= limit && limit < MOST && h("div.row", h("button", { type: "button", onclick: () => { limit = MOST; stop(); stop = begin(); } }, "Show more")),
