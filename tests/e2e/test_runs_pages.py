@@ -44,6 +44,11 @@ def step(page: Page, name: str) -> Locator:
     return page.locator(".dag").get_by_role("button", name=re.compile(rf"^{name} "))
 
 
+def first(machine: Machine) -> str:
+    """The run that made the first version."""
+    return next(str(run["id"]) for run in runs(machine) if run.get("version") == 1)
+
+
 def idle(machine: Machine) -> bool:
     return all(run["state"] in {"SUCCEEDED", "FAILED"} for run in runs(machine))
 
@@ -107,12 +112,11 @@ def test_a_step_has_its_log_and_its_report_in_a_sandbox(page: Page, rejected: st
     assert not page.evaluate("document.querySelector('iframe').contentDocument")
 
 
-@pytest.mark.usefixtures("rejected")
-def test_two_runs_are_compared(page: Page) -> None:
+def test_two_runs_are_compared(page: Page, machine: Machine, rejected: str) -> None:
     page.goto("/runs")
     expect(page.get_by_role("link", name="Training of").first).to_be_visible()
-    for row in ("rejected", "promoted as version 1"):
-        page.get_by_role("row", name=row).get_by_role("checkbox").check()
+    for run_id in (rejected, first(machine)):
+        page.locator(f"#pick-{run_id}").check()
     page.get_by_role("button", name="Compare the two").click()
     expect(page.get_by_role("heading", level=1, name="Compare two runs")).to_be_focused()
     expect(page.get_by_role("row", name="epochs")).to_contain_text("1")
@@ -152,12 +156,12 @@ def test_a_training_is_started_from_the_form_and_cancelled(
 def test_a_second_training_is_refused_with_a_link_to_the_first(
     page: Page, machine: Machine, photos: Path, token: str
 ) -> None:
-    first = begin(machine, source=str(photos), epochs=1)
+    goes = begin(machine, source=str(photos), epochs=1)
     page.goto("/runs/new")
     sign_in(page, token)
     page.get_by_role("button", name="Start the training").click()
     page.get_by_role("alert").get_by_role("link", name="Look at it").click()
-    expect(page).to_have_url(f"{gateway_url(machine.settings)}/runs/{first}")
+    expect(page).to_have_url(f"{gateway_url(machine.settings)}/runs/{goes}")
     page.get_by_role("button", name="Cancel").click()
     page.get_by_role("dialog").get_by_role("button", name="Cancel the run").click()
     expect(page.get_by_text("Somebody cancelled this run.")).to_be_visible()
@@ -181,9 +185,8 @@ def test_a_run_that_is_not_there_is_said_to_be_missing(page: Page) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nobody_is_kept_out(browser: Browser, url: str, rejected: str, machine: Machine, scheme: str) -> None:
-    first = runs(machine)[-1]["id"]
     with visit(browser, url, color_scheme=scheme, reduced_motion="reduce") as page:
-        for path in (f"/runs/{rejected}", "/runs/new", f"/runs/compare?a={rejected}&b={first}"):
+        for path in (f"/runs/{rejected}", "/runs/new", f"/runs/compare?a={rejected}&b={first(machine)}"):
             page.goto(path)
             expect(page.locator(".matrix, form").first).to_be_visible()
             assert violations(page) == [], path
@@ -197,9 +200,8 @@ def test_nobody_is_kept_out(browser: Browser, url: str, rejected: str, machine: 
 def test_on_a_phone_nothing_is_wider_than_the_screen(
     browser: Browser, url: str, rejected: str, machine: Machine
 ) -> None:
-    first = runs(machine)[-1]["id"]
     with visit(browser, url, viewport=PHONE, is_mobile=True, has_touch=True) as page:
-        for path in (f"/runs/{rejected}", "/runs/new", f"/runs/compare?a={rejected}&b={first}"):
+        for path in (f"/runs/{rejected}", "/runs/new", f"/runs/compare?a={rejected}&b={first(machine)}"):
             page.goto(path)
             expect(page.locator(".matrix, form").first).to_be_visible()
             assert not overflows(page), path

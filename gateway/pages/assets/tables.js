@@ -4,13 +4,16 @@ import { h } from "./dom.js";
 export function scroller(label, table) {
   const element = h("div.table", table);
   const mark = () => {
-    const scrolls = element.scrollWidth > element.clientWidth + 1 || element.scrollHeight > element.clientHeight + 1;
+    const scrolls = element.scrollWidth > element.clientWidth || element.scrollHeight > element.clientHeight;
     const wanted = scrolls ? { tabindex: "0", role: "region", "aria-label": label } : {};
     for (const name of ["tabindex", "role", "aria-label"]) {
       if (name in wanted) element.setAttribute(name, wanted[name]);
       else element.removeAttribute(name);
     }
   };
-  new ResizeObserver(mark).observe(element);
+  const watch = new ResizeObserver(mark);
+  watch.observe(element);
+  watch.observe(table);
+  requestAnimationFrame(mark); // what is folded away is not observed
   return element;
 }
