@@ -63,6 +63,13 @@ def _store_url(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _kfp_url(value: str) -> str:
+    """Take '' or scheme://host[:port][/path] with nothing behind it; whole Kubeflows have a path, /pipeline."""
+    parts = urlsplit(value)
+    root = _store_url(value.removesuffix(parts.path)) if value else ""
+    return f"{root}{parts.path.rstrip('/')}"
+
+
 def _bucket(value: str) -> str:
     """Take what every S3 takes as the name of a bucket."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
@@ -147,9 +154,22 @@ class Settings(BaseSettings):
     store_memory_mb: int = Field(384, ge=128, le=65536)
     """Memory that the embedded store aims to stay below, in MB."""
 
-    kfp_url: Annotated[str, AfterValidator(_store_url), Accepts("http(s)://host:port, or nothing")] = ""
+    kfp_url: Annotated[str, AfterValidator(_kfp_url), Accepts("http(s)://host:port, a path too, or nothing")] = ""
     """Kubeflow Pipelines to run on, for example `http://127.0.0.1:8888` of a port forwarded from a cluster.
     Empty: the embedded pipelines API of this machine."""
+
+    kfp_token_file: Annotated[Path | None, AfterValidator(_absolute_if_given), Accepts("a path, or nothing")] = (
+        None
+    )
+    """File with the token that `BINOCULAR_KFP_URL` asks for, such as a projected service account token of a pod.
+    It is read for each request, since Kubernetes renews it."""
+
+    kfp_namespace: str = Field("", pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")
+    """Namespace whose runs are meant, where Kubeflow has several users. Empty: there is one."""
+
+    kfp_ca_file: FilePath | None = None
+    """PEM file of the authority that signed the certificate of `BINOCULAR_KFP_URL`, where the system does not know
+    it."""
 
     kfp_port: int = Field(8888, ge=1024, le=65535)
     """Port of the embedded pipelines API, on the loopback address."""

@@ -115,10 +115,10 @@ class Services:
 
     @cached_property
     def runs(self) -> "Runs":
-        """The pipelines; imported late, since kfp's client costs a second and most workers never need it."""
+        """The pipelines; imported late, since most workers never need them."""
         from binocular.runs import Runs  # noqa: PLC0415
 
-        return Runs(self.settings)
+        return Runs(self.settings, apart=True)
 
     @cached_property
     def retraining(self) -> Retraining:

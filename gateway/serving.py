@@ -34,6 +34,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        create_app(settings)  # thrown away: what it imports all workers have then, and what fails, fails once
         super().__init__()
 
     def load_config(self) -> None:
