@@ -24,11 +24,11 @@ from binocular.imaging import decode
 from binocular.inspection import Inspection
 from binocular.labels import alike, check_label
 from binocular.layout import Layout
+from binocular.messages import Feedback, Refusal, Stored, Taken
 from binocular.zips import zip_members, zip_names
 from gateway import intake
 from gateway.calls import call, json_body
 from gateway.corrections import correct
-from gateway.messages import Feedback, Refusal, Stored, Taken
 from gateway.predictions import BINARY
 from gateway.services import services
 

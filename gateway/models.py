@@ -4,9 +4,9 @@ from flask import Blueprint
 
 from binocular import registry
 from binocular.errors import BinocularError, ConflictError
+from binocular.messages import Listing, Models, Promote, Promoted, Version
 from gateway.calls import call, json_body, query
 from gateway.journal import note
-from gateway.messages import Listing, Models, Promote, Promoted, Version
 from gateway.services import services
 
 blueprint = Blueprint("models", __name__)

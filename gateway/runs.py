@@ -7,9 +7,9 @@ from flask import Blueprint, request
 
 from binocular import registry
 from binocular.errors import NotFoundError, RequestError
+from binocular.messages import Decision, Listing, Reason, Retrain, RunDetail, RunList, RunStep, RunSummary, Started
 from gateway.calls import call, json_body, query
 from gateway.journal import note
-from gateway.messages import Decision, Listing, Reason, Retrain, RunDetail, RunList, RunStep, RunSummary, Started
 from gateway.services import services
 
 blueprint = Blueprint("runs", __name__)

@@ -8,9 +8,9 @@ from flask import Blueprint
 
 from binocular.bundle import Bundle
 from binocular.contributions import KINDS
+from binocular.messages import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway import metrics
 from gateway.calls import call
-from gateway.messages import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway.models import available
 from gateway.services import services
 
