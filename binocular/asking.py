@@ -58,8 +58,9 @@ class Asking:
             )
             told: dict[str, Any] = json.loads(answer.data)
         except urllib3.exceptions.HTTPError as error:
+            reason = str(getattr(error, "reason", error)).rpartition(": ")[2]
             raise GatewayUnavailableError(
-                f"the gateway {self.url} does not answer: {error}; `binocular up` starts it"
+                f"the gateway {self.url} is not answering ({reason}); `binocular up` starts it"
             ) from None
         except ValueError:
             raise GatewayUnavailableError(f"{self.url} answers, but it is no gateway") from None

@@ -27,7 +27,7 @@ from binocular.errors import (
     PipelinesUnavailableError,
     RequestError,
 )
-from binocular.parts import pipelines_url
+from binocular.parts import PIPELINES_HEALTH, pipelines_url
 from binocular.settings import Settings, variable
 from binocular.store import connect
 
@@ -35,7 +35,6 @@ T = TypeVar("T")
 Theirs = Any  # an object of kfp's client, which has no types
 
 EXPERIMENT = "Default"
-HEALTH = "/apis/v2beta1/healthz"
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 LARGEST_LOG_BYTES = 64 << 20
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
@@ -68,7 +67,9 @@ class Runs:
 
     def _knock(self) -> None:
         """Find out fast that nobody answers: kfp's client, as it is made, tries for half a minute."""
-        urllib3.request("GET", f"{self.url}{HEALTH}", timeout=self._settings.kfp_timeout_s, retries=False)
+        urllib3.request(
+            "GET", f"{self.url}{PIPELINES_HEALTH}", timeout=self._settings.kfp_timeout_s, retries=False
+        )
 
     def submit(self, package: Path, parameters: Mapping[str, str], name: str, *, cache: bool | None = None) -> str:
         """Start a run of a compiled package; its id. Parameters are texts, read as the package's types."""
