@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := $(shell command -v uv)
 BIN := .venv/bin
-SETS := gateway server server-tensorflow components local
+SETS := gateway puller server server-tensorflow components local
 SAMPLE ?= sample
 # Built binaries of tools that tests use live outside the tree, so that a fresh clone finds them again.
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/binocular/bin

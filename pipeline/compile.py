@@ -7,9 +7,7 @@ The tag of the steps' image is made from the sources that the image is built fro
 it was not compiled from, and Kubeflow's cache, which sees the tag, never answers for code that has changed.
 """
 
-import hashlib
 import tempfile
-from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,13 +22,10 @@ from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
+from pipeline.images import IMAGES
 from pipeline.pipeline import binocular as pipeline
 
 PACKAGE = Path(__file__).with_name("pipeline.yaml")
-# What the image is built from, below the folder that holds the project.
-ROOT = Path(components.__file__).parents[1]
-SOURCES = ("binocular/**/*.py", "binocular/**/*.j2", "components/**/*", "requirements/components.txt")
-TAG_CHARACTERS = 12
 HEADER = "# Made by `make compile` from pipeline/pipeline.py; the sources decide what it says.\n"
 
 # Parameters that no class of a step describes.
@@ -59,23 +54,9 @@ def package(image: str) -> str:
         compiler.Compiler().compile(pipeline, str(path))
         spec, *platforms = yaml.safe_load_all(path.read_text(encoding="utf-8"))
     for executor in spec["deploymentSpec"]["executors"].values():
-        executor["container"]["image"] = f"{image}:{tag()}"
+        executor["container"]["image"] = f"{image}:{IMAGES['components'].tag()}"
     _describe(spec["root"]["inputDefinitions"]["parameters"])
     return HEADER + str(yaml.safe_dump_all([spec, *platforms], sort_keys=True, width=110, allow_unicode=True))
-
-
-def tag() -> str:
-    """The digest of the sources of the steps' image."""
-    digest = hashlib.sha256()
-    for path in sorted(_sources()):
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:TAG_CHARACTERS]
-
-
-def _sources() -> Iterator[Path]:
-    for pattern in SOURCES:
-        yield from (p for p in ROOT.glob(pattern) if p.is_file() and "__pycache__" not in p.parts)
 
 
 def _describe(inputs: dict[str, dict[str, Any]]) -> None:
@@ -101,7 +82,7 @@ def _of_dictionary(what: str, parameters: type[Parameters]) -> str:
 def compile_package(image: str, out: Path) -> None:
     """Compile the pipeline to a package for Kubeflow."""
     out.write_text(package(image), encoding="utf-8")
-    click.echo(f"{out}: steps run in {image}:{tag()}")
+    click.echo(f"{out}: steps run in {image}:{IMAGES['components'].tag()}")
 
 
 if __name__ == "__main__":

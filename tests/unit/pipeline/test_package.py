@@ -87,18 +87,6 @@ def test_the_keys_of_the_store_come_from_a_secret_and_are_no_parameters(spec: di
         }
 
 
-def test_the_tag_of_the_image_follows_its_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "components" / "__pycache__").mkdir(parents=True)
-    source = tmp_path / "components" / "step.py"
-    source.write_text("one")
-    monkeypatch.setattr(compiling, "ROOT", tmp_path)
-    first = compiling.tag()
-    (tmp_path / "components" / "__pycache__" / "step.pyc").write_text("made by running it")
-    assert compiling.tag() == first
-    source.write_text("two")
-    assert compiling.tag() != first
-
-
 def test_the_executor_finds_every_step(spec: dict[str, Any]) -> None:
     config = configparser.ConfigParser()
     config.read(FOLDER / "kfp_config.ini")
