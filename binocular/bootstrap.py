@@ -27,13 +27,15 @@ ACCESS_KEY_BYTES, SECRET_KEY_BYTES = 10, 30
 log = logging.getLogger("binocular.bootstrap")
 
 
-def make_secrets(cluster: Cluster, namespace: str, copy_to: list[str]) -> None:
-    """Make the keys of the store and the gateway's token unless they are there; copy the keys for the steps."""
-    keys = {
-        "access_key": secrets.token_hex(ACCESS_KEY_BYTES),
-        "secret_key": secrets.token_urlsafe(SECRET_KEY_BYTES),
-    }
-    store, made = cluster.ensure(Secret(namespace, STORE, keys))
+def make_secrets(cluster: Cluster, namespace: str, copy_to: list[str], *, keys_given: bool = False) -> None:
+    """Make the keys of the store and the gateway's token unless they are there; copy the keys for the steps.
+
+    With `keys_given` those of the store are somebody's: where they are missing, that is an error.
+    """
+    if keys_given:
+        store, made = cluster.secret(namespace, STORE), False
+    else:
+        store, made = cluster.ensure(Secret(namespace, STORE, _new_keys()))
     log.info("secret", extra={"secret": STORE, "namespace": namespace, "made": made})
     _, made = cluster.ensure(Secret(namespace, GATEWAY, {"token": secrets.token_urlsafe(SECRET_KEY_BYTES)}))
     log.info("secret", extra={"secret": GATEWAY, "namespace": namespace, "made": made})
@@ -41,11 +43,19 @@ def make_secrets(cluster: Cluster, namespace: str, copy_to: list[str]) -> None:
         log.info("secret", extra={"secret": STORE, "namespace": other, "written": cluster.copy(store, other)})
 
 
+def _new_keys() -> dict[str, str]:
+    return {
+        "access_key": secrets.token_hex(ACCESS_KEY_BYTES),
+        "secret_key": secrets.token_urlsafe(SECRET_KEY_BYTES),
+    }
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m binocular.bootstrap", description=__doc__.partition("\n")[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     making = verbs.add_parser("secrets", help="Make the Secrets that are missing.")
     making.add_argument("--copy-to", action="append", default=[], help="A namespace where steps run; repeatable.")
+    making.add_argument("--keys-given", action="store_true", help="The store's keys are put in place by somebody.")
     verbs.add_parser("bucket", help="Make the store's bucket unless it is there.")
     return parser.parse_args()
 
@@ -60,7 +70,7 @@ def main() -> int:
             log.info("bucket", extra={"bucket": settings.store_bucket, "made": connect(settings).ensure_bucket()})
         else:
             own = os.environ.get("POD_NAMESPACE") or (ACCOUNT / "namespace").read_text()
-            make_secrets(Cluster.of_this_pod(), own, arguments.copy_to)
+            make_secrets(Cluster.of_this_pod(), own, arguments.copy_to, keys_given=arguments.keys_given)
     except BinocularError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return error.exit_code

@@ -85,7 +85,7 @@ def build(name: str, registry: str, engine: str, options: str) -> None:
     """Build an image; ProcessError where that fails."""
     image = IMAGES[name]
     command = [*ENGINES[engine], *shlex.split(options), "-f", image.dockerfile, "-t", reference(name, registry)]
-    command += [f"--build-arg=VERSION={image.tag()}", f"--build-arg=REGISTRY={registry}"]
+    command.append(f"--build-arg=VERSION={image.tag()}")
     if image.target:
         command.append(f"--target={image.target}")
     _do([*command, "."])

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from binocular.bootstrap import GATEWAY, STORE, make_secrets
-from binocular.errors import ClusterError
+from binocular.errors import ClusterError, NotFoundError
 from binocular.kubernetes import Cluster, Secret
 
 TOKEN = "of-a-service-account"  # noqa: S105
@@ -115,6 +115,15 @@ def test_keys_that_are_there_stay_and_changed_ones_reach_the_copy(cluster: Clust
     make_secrets(cluster, "binocular", ["kubeflow"])
     assert api.secrets["binocular", STORE] == mine == api.secrets["kubeflow", STORE]
     assert api.written == [f"POST binocular/{GATEWAY}", f"PUT kubeflow/{STORE}"]
+
+
+def test_keys_of_somebody_elses_store_are_never_made_up(cluster: Cluster, api: Api) -> None:
+    with pytest.raises(NotFoundError, match="binocular-store"):
+        make_secrets(cluster, "binocular", ["kubeflow"], keys_given=True)
+    assert api.written == []
+    api.secrets["binocular", STORE] = {"access_key": "of S3", "secret_key": "of S3 too"}
+    make_secrets(cluster, "binocular", ["kubeflow"], keys_given=True)
+    assert api.secrets["kubeflow", STORE] == {"access_key": "of S3", "secret_key": "of S3 too"}
 
 
 def test_of_two_at_once_the_faster_ones_keys_are_everybodys(cluster: Cluster, api: Api) -> None:
