@@ -8,6 +8,7 @@ compiled pipeline, whose steps run in the image of that registry and get the dev
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 import yaml
@@ -15,7 +16,7 @@ import yaml
 from binocular.commands import run
 from binocular.errors import SettingError
 from manifests.render import FOLDER, KUSTOMIZATION
-from pipeline.compile import package
+from pipeline.compile import cluster_of, cluster_options, package
 from pipeline.images import IMAGES, PREFIX, reference
 
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
@@ -48,7 +49,8 @@ def deployment(overlay: Path, components: list[str], registry: str, out: Path) -
 @click.option("--with", "components", multiple=True, type=click.Choice(COMPONENTS), help="A component to add.")
 @click.option("--registry", default="", help="What stands before the images' names, as registry.example.com/team.")
 @click.option("--out", default=OUT, show_default=True, type=click.Path(path_type=Path), help="Folder to write.")
-def deploy(*, overlay: str, components: tuple[str, ...], registry: str, out: Path) -> None:
+@cluster_options
+def deploy(*, overlay: str, components: tuple[str, ...], registry: str, out: Path, **given: Any) -> None:  # noqa: ANN401
     """Make an OVERLAY, one of ours by its name or a folder of yours, ready for `kubectl apply -k`."""
     folder = FOLDER / "overlays" / overlay if overlay in OVERLAYS else Path(overlay)
     if not (folder / KUSTOMIZATION).is_file():
@@ -59,7 +61,7 @@ def deploy(*, overlay: str, components: tuple[str, ...], registry: str, out: Pat
     made = deployment(folder.resolve(), list(components), registry, out.resolve())
     (out / KUSTOMIZATION).write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     image = reference("components", registry).rpartition(":")[0]
-    (out / KEY).write_text(package(image), encoding="utf-8")
+    (out / KEY).write_text(package(image, cluster_of(**given)), encoding="utf-8")
     click.echo(f"{out}: apply it with `kubectl apply -k {out}`")
 
 

@@ -14,8 +14,8 @@ from kubernetes_validate import utils as schemas
 from binocular.settings import Settings, variable
 from manifests import render
 from manifests.deployment import deployment
+from pipeline.cluster import ADDRESS, CONFIG_MAP, KEYS, SECRET
 from pipeline.images import IMAGES
-from pipeline.pipeline import ADDRESS, CONFIG_MAP, KEYS, SECRET
 from tests.manifests import RENDERS, called, containers, named, objects, of_kind, pods
 
 ROOT = Path(__file__).parents[2]
