@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := $(shell command -v uv)
 BIN := .venv/bin
-SETS := gateway puller server server-tensorflow components local
+SETS := gateway puller server server-tensorflow components pipelines local
 SAMPLE ?= sample
 # Built binaries of tools that tests use live outside the tree, so that a fresh clone finds them again.
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/binocular/bin
@@ -136,6 +136,16 @@ push: .venv/local ## Build the container images and push them to REGISTRY
 	@$(BIN)/python -m pipeline.images --push --registry "$(or $(REGISTRY),$(error make push REGISTRY=registry.example.com/team))" --options="$(BUILD_OPTIONS)"
 test-containers: .venv/dev ## Build the images and drive them: minutes, and a container engine
 	BUILD_OPTIONS="$(BUILD_OPTIONS)" RUN_OPTIONS="$(RUN_OPTIONS)" $(BIN)/pytest tests/containers -v
+
+.PHONY: compose-env compose-up compose-down
+compose-env: .venv/local ## Write the .env of compose.yaml: new keys, unless there are some, and the images' tags
+	@$(BIN)/python -m manifests.compose_env
+compose-up: compose-env ## Build the images and start Binocular in containers
+	@$(BIN)/python -m pipeline.images gateway pipelines puller server --options="$(BUILD_OPTIONS)"
+	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
+	docker compose up --detach --wait
+compose-down: ## Stop the containers; what they keep stays in volumes
+	docker compose down
 
 # A cluster. OVERLAY is one of manifests/overlays, or a folder of yours; WITH are components of manifests/components.
 CLUSTER ?= binocular

@@ -70,6 +70,10 @@ IMAGES = {
             *("pipeline/__init__.py", "pipeline/upload.py", "pipeline/pipeline.yaml"),
         ),
     ),
+    "pipelines": Image(
+        "pipeline/Dockerfile",
+        ("binocular/**/*", "components/**/*", "pipeline/**/*", "requirements/pipelines.txt"),
+    ),
     "puller": _serving("puller"),
     "server": _serving("server"),
     "server-tensorflow": _serving("server-tensorflow"),

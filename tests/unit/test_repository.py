@@ -23,7 +23,7 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
 
 
 def test_there_is_a_set_for_each_image() -> None:
-    names = {"components", "dev", "gateway", "local", "puller", "server", "server-tensorflow"}
+    names = {"components", "dev", "gateway", "local", "pipelines", "puller", "server", "server-tensorflow"}
     assert {path.stem for path in LOCKS} == names
 
 
