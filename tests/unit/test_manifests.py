@@ -172,7 +172,7 @@ def test_the_steps_find_the_store_where_the_pipeline_looks_for_it(path: Path) ->
     assert here["data"] == there["data"]
     arguments = named(path, "Job", "secrets")["spec"]["template"]["spec"]["containers"][0]["args"]
     assert "--copy-to=kubeflow" in arguments
-    (rights,) = (each for each in of_kind(path, "Role") if each["metadata"]["namespace"] == "kubeflow")
+    rights = named(path, "Role", "binocular-bootstrap", "kubeflow")
     assert rights["rules"][1]["resourceNames"] == [SECRET]
     assert set(KEYS) == {"access_key", "secret_key"}
 
