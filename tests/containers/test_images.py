@@ -12,8 +12,10 @@ import requests
 import yaml
 
 from binocular import registry
+from binocular.runs import ENDED, Runs, steps
 from binocular.sample.drawing import write
 from binocular.sample.spec import Spec
+from binocular.settings import Settings
 from binocular.store import Store
 from pipeline.compile import PACKAGE
 from tests.containers.engine import Container, build, compressed_bytes, inspected, run
@@ -173,6 +175,33 @@ def test_every_container_ends_when_told_to(running: dict[str, Any]) -> None:
         began = time.monotonic()
         assert running[name].stop() == 0, running[name].log()
         assert time.monotonic() - began < 40, name
+
+
+def test_the_pipeline_runs_in_the_image_of_one_machine(store: Store, tmp_path: Path) -> None:
+    build("pipelines")
+    photos, state = tmp_path / "photos", tmp_path / "state"
+    write(photos, Spec(images=20, size=64))
+    state.mkdir()
+    state.chmod(0o777)
+    port = free_port()
+    with Container(
+        "pipelines", volumes={photos: "/photos:ro", state: "/state"}, **reach(store, kfp_port=port)
+    ) as container:
+        wait_until(container.is_healthy, STARTS_WITHIN_S)
+        runs = Runs(Settings(kfp_url=f"http://127.0.0.1:{port}"))
+        told = {
+            "source": "/photos",
+            "name": "loop",
+            "architecture": "small_cnn",
+            "image_size": "64",
+            "epochs": "2",
+        }
+        run_id = runs.submit(PACKAGE, told, "in containers")
+        wait_until(lambda: runs.get(run_id).state in ENDED, 500)
+        ended = {step.name: step.state for step in steps(runs.get(run_id)) if not step.is_group}
+        assert runs.get(run_id).state == "SUCCEEDED", ended | {"log": container.log()[-3000:]}
+        assert {"ingest", "validate", "train", "evaluate"} <= set(ended)
+        assert container.stop() == 0
 
 
 def test_a_step_runs_in_its_image_as_kubeflow_runs_it(store: Store, tmp_path: Path) -> None:
