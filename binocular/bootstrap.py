@@ -10,13 +10,12 @@ the job again.
 
 import argparse
 import logging
-import os
 import secrets
 import sys
 
 from binocular import logs
 from binocular.errors import BinocularError
-from binocular.kubernetes import ACCOUNT, Cluster, Secret
+from binocular.kubernetes import Cluster, Secret
 from binocular.settings import load
 from binocular.store import connect
 
@@ -27,11 +26,12 @@ ACCESS_KEY_BYTES, SECRET_KEY_BYTES = 10, 30
 log = logging.getLogger("binocular.bootstrap")
 
 
-def make_secrets(cluster: Cluster, namespace: str, copy_to: list[str], *, keys_given: bool = False) -> None:
+def make_secrets(cluster: Cluster, copy_to: list[str], *, keys_given: bool = False) -> None:
     """Make the keys of the store and the gateway's token unless they are there; copy the keys for the steps.
 
     With `keys_given` those of the store are somebody's: where they are missing, that is an error.
     """
+    namespace = cluster.namespace
     if keys_given:
         store, made = cluster.secret(namespace, STORE), False
     else:
@@ -69,8 +69,7 @@ def main() -> int:
         if arguments.verb == "bucket":
             log.info("bucket", extra={"bucket": settings.store_bucket, "made": connect(settings).ensure_bucket()})
         else:
-            own = os.environ.get("POD_NAMESPACE") or (ACCOUNT / "namespace").read_text()
-            make_secrets(Cluster.of_this_pod(), own, arguments.copy_to, keys_given=arguments.keys_given)
+            make_secrets(Cluster.of_this_pod(), arguments.copy_to, keys_given=arguments.keys_given)
     except BinocularError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return error.exit_code

@@ -37,7 +37,8 @@ class Secret:
 class Cluster:
     """The API of one cluster, with the rights of one service account."""
 
-    def __init__(self, url: str, token: str, ca_file: Path) -> None:
+    def __init__(self, url: str, namespace: str, token: str, ca_file: Path) -> None:
+        self.namespace = namespace
         self._url = url
         self._headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
         self._pool = urllib3.PoolManager(ca_certs=str(ca_file), timeout=TIMEOUT_S, retries=False)
@@ -52,7 +53,8 @@ class Cluster:
                 f"this is no pod with a service account: {token} or KUBERNETES_SERVICE_HOST is missing"
             )
         address = f"[{host}]" if ":" in host else host
-        return cls(f"https://{address}:{port or 443}", token.read_text().strip(), account / "ca.crt")
+        namespace, bearer = ((account / name).read_text().strip() for name in ("namespace", "token"))
+        return cls(f"https://{address}:{port or 443}", namespace, bearer, account / "ca.crt")
 
     def secret(self, namespace: str, name: str) -> Secret:
         """What a Secret says; NotFoundError where there is none."""

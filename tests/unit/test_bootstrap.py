@@ -91,20 +91,21 @@ def api(authority: trustme.CA) -> Iterator[Api]:
 def cluster(api: Api, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
     authority.cert_pem.write_to_path(str(tmp_path / "ca.crt"))
     (tmp_path / "token").write_text(TOKEN + "\n")
+    (tmp_path / "namespace").write_text("binocular")
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.server_port))
     return Cluster.of_this_pod(tmp_path)
 
 
 def test_missing_keys_are_made_and_copied_and_a_second_run_writes_nothing(cluster: Cluster, api: Api) -> None:
-    make_secrets(cluster, "binocular", ["kubeflow"])
+    make_secrets(cluster, ["kubeflow"])
     assert set(api.secrets) == {("binocular", STORE), ("binocular", GATEWAY), ("kubeflow", STORE)}
     keys = api.secrets["binocular", STORE]
     assert api.secrets["kubeflow", STORE] == keys
     assert 8 <= len(keys["access_key"]) <= 20
     assert min(len(keys["secret_key"]), len(api.secrets["binocular", GATEWAY]["token"])) >= 32
     api.written.clear()
-    make_secrets(cluster, "binocular", ["kubeflow"])
+    make_secrets(cluster, ["kubeflow"])
     assert api.written == []
 
 
@@ -112,17 +113,17 @@ def test_keys_that_are_there_stay_and_changed_ones_reach_the_copy(cluster: Clust
     mine = {"access_key": "mine", "secret_key": "also mine"}
     api.secrets["binocular", STORE] = mine
     api.secrets["kubeflow", STORE] = {"access_key": "of before", "secret_key": "the same"}
-    make_secrets(cluster, "binocular", ["kubeflow"])
+    make_secrets(cluster, ["kubeflow"])
     assert api.secrets["binocular", STORE] == mine == api.secrets["kubeflow", STORE]
     assert api.written == [f"POST binocular/{GATEWAY}", f"PUT kubeflow/{STORE}"]
 
 
 def test_keys_of_somebody_elses_store_are_never_made_up(cluster: Cluster, api: Api) -> None:
     with pytest.raises(NotFoundError, match="binocular-store"):
-        make_secrets(cluster, "binocular", ["kubeflow"], keys_given=True)
+        make_secrets(cluster, ["kubeflow"], keys_given=True)
     assert api.written == []
     api.secrets["binocular", STORE] = {"access_key": "of S3", "secret_key": "of S3 too"}
-    make_secrets(cluster, "binocular", ["kubeflow"], keys_given=True)
+    make_secrets(cluster, ["kubeflow"], keys_given=True)
     assert api.secrets["kubeflow", STORE] == {"access_key": "of S3", "secret_key": "of S3 too"}
 
 
@@ -142,7 +143,7 @@ def test_a_refusal_says_what_was_refused_and_no_secret(cluster: Cluster, api: Ap
     assert cluster
     (tmp_path / "token").write_text("of somebody else")
     with pytest.raises(ClusterError, match=r"403 to GET .*/binocular-store: secrets is forbidden"):
-        make_secrets(Cluster.of_this_pod(tmp_path), "binocular", [])
+        make_secrets(Cluster.of_this_pod(tmp_path), [])
     assert api.secrets == {}
     assert "value" not in repr(Secret("binocular", STORE, {"key": "value"}))
 
