@@ -7,6 +7,7 @@ compiled pipeline, whose steps run in the image of that registry and get the dev
 """
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,20 @@ import yaml
 from binocular.commands import run
 from binocular.errors import SettingError
 from manifests.render import FOLDER, KUSTOMIZATION
-from pipeline.compile import cluster_of, cluster_options, package
+from pipeline.compile import PACKAGE, cluster_of, cluster_options, package
 from pipeline.images import IMAGES, PREFIX, reference
 
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())
 COMPONENTS = sorted(path.name for path in (FOLDER / "components").iterdir())
 OUT = Path("build/deploy")
-# The name that the manifests give an image before anybody has said where it is.
-CONFIG_MAP, KEY = "binocular-package", "pipeline.yaml"
+# Where the component `package` looks for the pipeline.
+CONFIG_MAP = "binocular-package"
 
 
-def deployment(overlay: Path, components: list[str], registry: str, out: Path) -> dict[str, object]:
-    """The kustomization of a folder `out`: an overlay with the tags of today's sources."""
+def deployment(
+    overlay: Path, components: list[str], registry: str, out: Path, files: list[str]
+) -> dict[str, object]:
+    """The kustomization of a folder `out`: an overlay with the tags of today's sources, and a pipeline's files."""
     images = []
     for name in IMAGES:
         whole, _, tag = reference(name, registry).rpartition(":")
@@ -39,7 +42,7 @@ def deployment(overlay: Path, components: list[str], registry: str, out: Path) -
         "kind": "Kustomization",
         "resources": [os.path.relpath(overlay, out)],
         "components": [os.path.relpath(FOLDER / "components" / name, out) for name in dict.fromkeys(wanted)],
-        "configMapGenerator": [{"name": CONFIG_MAP, "namespace": "binocular", "files": [KEY]}],
+        "configMapGenerator": [{"name": CONFIG_MAP, "namespace": "binocular", "files": files}],
         "images": images,
     }
 
@@ -58,10 +61,14 @@ def deploy(*, overlay: str, components: tuple[str, ...], registry: str, out: Pat
             f"{overlay} is neither one of {', '.join(OVERLAYS)} nor a folder with a {KUSTOMIZATION}"
         )
     out.mkdir(parents=True, exist_ok=True)
-    made = deployment(folder.resolve(), list(components), registry, out.resolve())
-    (out / KUSTOMIZATION).write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     image = reference("components", registry).rpartition(":")[0]
-    (out / KEY).write_text(package(image, cluster_of(**given)), encoding="utf-8")
+    (out / PACKAGE.name).write_text(package(image, cluster_of(**given)), encoding="utf-8")
+    beside = sorted(PACKAGE.parent.glob(f"{PACKAGE.stem}.*.json"))  # for forms of its parameters
+    for path in beside:
+        shutil.copy(path, out)
+    files = [PACKAGE.name, *(path.name for path in beside)]
+    made = deployment(folder.resolve(), list(components), registry, out.resolve(), files)
+    (out / KUSTOMIZATION).write_text(yaml.safe_dump(made, sort_keys=False), encoding="utf-8")
     click.echo(f"{out}: apply it with `kubectl apply -k {out}`")
 
 

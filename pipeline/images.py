@@ -67,7 +67,7 @@ IMAGES = {
         "gateway/Dockerfile",
         (
             *("binocular/**/*", "gateway/**/*", "requirements/gateway.txt"),
-            *("pipeline/__init__.py", "pipeline/upload.py", "pipeline/pipeline.yaml"),
+            *("pipeline/__init__.py", "pipeline/upload.py", "pipeline/pipeline.*[nl]"),
         ),
     ),
     "pipelines": Image(

@@ -201,7 +201,13 @@ def test_the_model_server_is_probed_for_the_model_that_is_followed(path: Path) -
 
 
 def test_a_deployment_names_the_images_of_todays_sources(tmp_path: Path) -> None:
-    made = deployment(render.FOLDER / "overlays" / "kind", ["kserve", "monitoring"], "r.example.com/t", tmp_path)
+    made = deployment(
+        render.FOLDER / "overlays" / "kind",
+        ["kserve", "monitoring"],
+        "r.example.com/t",
+        tmp_path,
+        ["pipeline.yaml"],
+    )
     images = {each["name"]: f"{each['newName']}:{each['newTag']}" for each in made["images"]}  # type: ignore[attr-defined]
     assert images["binocular-gateway"] == f"r.example.com/t/binocular-gateway:{IMAGES['gateway'].tag()}"
     assert [Path(each).name for each in made["components"]] == ["package", "monitoring", "kserve"]  # type: ignore[attr-defined]
