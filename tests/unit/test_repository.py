@@ -23,7 +23,7 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
 
 
 def test_there_is_a_set_for_each_image() -> None:
-    names = {"components", "dev", "gateway", "local", "server", "server-tensorflow"}
+    names = {"components", "dev", "gateway", "local", "pipelines", "puller", "server", "server-tensorflow"}
     assert {path.stem for path in LOCKS} == names
 
 
@@ -41,8 +41,8 @@ def test_an_image_runs_the_versions_that_are_tested(lock: Path) -> None:
     assert {name: version for name, version in pins(lock.stem).items() if tested.get(name) != version} == {}
 
 
-def test_the_gateway_and_the_litert_server_have_no_tensorflow() -> None:
-    for name in ("gateway", "server"):
+def test_the_gateway_the_puller_and_the_litert_server_have_no_tensorflow() -> None:
+    for name in ("gateway", "puller", "server"):
         assert not [package for package in pins(name) if package.startswith(("tensorflow", "keras"))]
     assert "tensorflow" in pins("server-tensorflow")
 
