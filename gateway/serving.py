@@ -20,6 +20,9 @@ from gateway import create_app
 GRACE_S = 25
 # A worker that hangs for longer than any request may take is replaced.
 HANGS_S = 120
+# A connection that is closed while a request is on its way fails that request: longer than clients and proxies
+# usually keep one that is idle. It costs no thread meanwhile.
+IDLE_S = 75
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for heartbeats, which must not wait for a disk
 
 
@@ -39,6 +42,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
             "threads": ours.gateway_threads,
             "worker_class": "gthread",
             "timeout": HANGS_S,
+            "keepalive": IDLE_S,
             "graceful_timeout": GRACE_S,
             "control_socket_disable": True,
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
