@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from binocular import cli_models, cli_predict, cli_runs, follow, logs, settings_page, stack
+from binocular import cli_models, cli_predict, cli_runs, cli_tokens, follow, logs, settings_page, stack
 from binocular.commands import run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
@@ -51,6 +51,9 @@ for _verb in (
     cli_models.roll_back,
     cli_models.sign,
     cli_models.prune,
+    cli_tokens.issue,
+    cli_tokens.show,
+    cli_tokens.revoke,
 ):
     cli.add_command(_verb)
 

@@ -190,6 +190,13 @@ class PipelinesUnavailableError(BinocularError):
     retry = True
 
 
+class PipelinesDeniedError(BinocularError):
+    """The pipelines API rejects our token or namespace. Retrying does not help; changing the settings does."""
+
+    status = 502
+    code = "pipelines_denied"
+
+
 class GatewayUnavailableError(BinocularError):
     """The gateway cannot be reached. Retrying helps once it runs."""
 
@@ -245,6 +252,29 @@ class UnauthorizedError(BinocularError):
 
     status = 401
     code = "unauthorized"
+
+
+class ForbiddenError(BinocularError):
+    """A call that this token is not for. Retrying does not help; a token with the scope of the call does."""
+
+    status = 403
+    code = "forbidden"
+
+
+class RateLimitedError(BinocularError):
+    """More requests than this client may make. Retrying helps after the time that the answer names."""
+
+    status = 429
+    code = "rate_limited"
+    retry = True
+
+
+class OverloadedError(BinocularError):
+    """More predictions are asked for than there is time for. Retrying a moment later helps."""
+
+    status = 503
+    code = "overloaded"
+    retry = True
 
 
 class MediaTypeError(BinocularError):

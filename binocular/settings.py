@@ -29,6 +29,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from binocular import tokens
 from binocular.errors import SettingError
 
 PREFIX = "BINOCULAR_"
@@ -62,10 +63,26 @@ def _store_url(value: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
+def _kfp_url(value: str) -> str:
+    """Take '' or scheme://host[:port][/path] with nothing behind it; whole Kubeflows have a path, /pipeline."""
+    parts = urlsplit(value)
+    root = _store_url(value.removesuffix(parts.path)) if value else ""
+    return f"{root}{parts.path.rstrip('/')}"
+
+
 def _bucket(value: str) -> str:
     """Take what every S3 takes as the name of a bucket."""
     if not re.fullmatch(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", value):
         raise ValueError(value)
+    return value
+
+
+def _tokens(value: SecretStr) -> SecretStr:
+    """Take lines that name tokens and their digests."""
+    try:
+        tokens.parse(value.get_secret_value())
+    except SettingError as error:
+        raise ValueError(error) from None
     return value
 
 
@@ -137,9 +154,22 @@ class Settings(BaseSettings):
     store_memory_mb: int = Field(384, ge=128, le=65536)
     """Memory that the embedded store aims to stay below, in MB."""
 
-    kfp_url: Annotated[str, AfterValidator(_store_url), Accepts("http(s)://host:port, or nothing")] = ""
+    kfp_url: Annotated[str, AfterValidator(_kfp_url), Accepts("http(s)://host:port, a path too, or nothing")] = ""
     """Kubeflow Pipelines to run on, for example `http://127.0.0.1:8888` of a port forwarded from a cluster.
     Empty: the embedded pipelines API of this machine."""
+
+    kfp_token_file: Annotated[Path | None, AfterValidator(_absolute_if_given), Accepts("a path, or nothing")] = (
+        None
+    )
+    """File with the token that `BINOCULAR_KFP_URL` asks for, such as a projected service account token of a pod.
+    It is read for each request, since Kubernetes renews it."""
+
+    kfp_namespace: str = Field("", pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")
+    """Namespace whose runs are meant, where Kubeflow has several users. Empty: there is one."""
+
+    kfp_ca_file: FilePath | None = None
+    """PEM file of the authority that signed the certificate of `BINOCULAR_KFP_URL`, where the system does not know
+    it."""
 
     kfp_port: int = Field(8888, ge=1024, le=65535)
     """Port of the embedded pipelines API, on the loopback address."""
@@ -160,14 +190,36 @@ class Settings(BaseSettings):
     """Processes of the gateway; one for each CPU core that it may use."""
 
     gateway_threads: int = Field(8, ge=1, le=256)
-    """Requests that each process of the gateway works on at once."""
+    """Predictions that each process of the gateway works on at once; others wait for their turn."""
+
+    gateway_queue_s: float = Field(1, gt=0, le=60)
+    """Longest time that a prediction may wait for its turn, in seconds; one that would wait longer is refused at
+    once, with 503."""
+
+    gateway_predict_limit: int = Field(0, ge=0)
+    """Requests for predictions a minute that each client may make; 0: as many as it likes. A client is a token, or
+    else an address. The gateways of one machine count together, those of several pods each for itself."""
+
+    gateway_write_limit: int = Field(0, ge=0)
+    """Requests a minute that change something, for each client; 0: as many as it likes."""
+
+    gateway_proxies: int = Field(0, ge=0, le=10)
+    """Proxies in front of the gateway that say in `X-Forwarded-For` and `X-Forwarded-Proto` whom they ask for.
+    Without any the headers are not believed."""
+
+    gateway_receive_s: float = Field(60, gt=0, le=3600)
+    """Longest time that a request may take to arrive, in seconds."""
 
     gateway_token: SecretStr = SecretStr("")
-    """What calls that change something must send as `Authorization: Bearer …`.
+    """The administrator's token, which opens every call, sent as `Authorization: Bearer …`.
     Empty: one is made on the first start and kept in `gateway-token` in `BINOCULAR_HOME`."""
 
+    gateway_tokens: Annotated[SecretStr, AfterValidator(_tokens), Accepts(tokens.SYNTAX)] = SecretStr("")
+    """More tokens, a line or comma between them, each with a name, its scopes (`predict`, `data`, `admin`) and the
+    SHA-256 of the token, never the token itself. `binocular token` makes them."""
+
     gateway_open_predict: bool = True
-    """Whether predictions are answered without the token."""
+    """Whether predictions are answered without a token."""
 
     gateway_body_mb: int = Field(20, ge=1, le=2000)
     """Largest request that the gateway takes, in MB."""

@@ -10,6 +10,7 @@ from typing import cast
 
 from flask import Flask
 from flask.json.provider import DefaultJSONProvider
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from binocular.settings import Settings
 
@@ -28,6 +29,8 @@ def create_app(settings: Settings) -> Flask:
     app.config.update(
         MAX_CONTENT_LENGTH=settings.gateway_body_mb * MB, MAX_FORM_MEMORY_SIZE=MB, MAX_FORM_PARTS=MOST_PARTS
     )
+    if hops := settings.gateway_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)

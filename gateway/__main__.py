@@ -5,6 +5,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from binocular import tokens
 from binocular.errors import BinocularError
 from binocular.logs import configure
 from binocular.parts import gateway_token
@@ -22,6 +23,7 @@ def main() -> int:
         from gateway.serving import Gateway  # noqa: PLC0415 - see _count_in
 
         gateway_token(settings)  # made once, before several workers would
+        tokens.read(settings.home)  # a file that is broken is better seen now
     except BinocularError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return error.exit_code

@@ -1,7 +1,7 @@
 """A call of the API: its view, what it takes and answers as pydantic models, and who may make it.
 
     @blueprint.post("/v1/feedback")
-    @call("Say what an image shows", FeedbackAnswer, takes=Feedback, token=True, refuses=(404,))
+    @call("Say what an image shows", FeedbackAnswer, takes=Feedback, scope="data", refuses=(404,))
     def feedback() -> FeedbackAnswer: ...
 
 What is declared here is what the OpenAPI document says.
@@ -16,12 +16,18 @@ from flask import Response, jsonify, request
 from pydantic import BaseModel, ValidationError
 
 from binocular.errors import MediaTypeError, RequestError
+from binocular.tokens import Scope
+from gateway.journal import note
+from gateway.limits import client_of
 from gateway.services import services
 
 M = TypeVar("M", bound=BaseModel)
 View = Callable[..., Any]
 DECLARED = "__call__declared__"
 OK = 200
+# How whoever may not make a call, or not so often, is refused.
+TURNED_AWAY = (401, 403, 429)
+READING = {"GET", "HEAD"}
 
 
 @dataclass(frozen=True)
@@ -33,7 +39,7 @@ class Call:
     takes: type[BaseModel] | None
     forms: dict[str, dict[str, Any]]  # other content types that it takes, each with its schema
     query: type[BaseModel] | None
-    token: bool | None  # None: as the settings say
+    scope: Scope | None  # None: anybody may
     status: int
     refuses: tuple[int, ...]
     headers: Mapping[str, str]  # each with its meaning
@@ -47,22 +53,23 @@ def call(
     takes: type[BaseModel] | None = None,
     forms: dict[str, dict[str, Any]] | None = None,
     query: type[BaseModel] | None = None,
-    token: bool | None = False,
+    scope: Scope | None = None,
     status: int = OK,
     refuses: tuple[int, ...] = (),
     headers: Mapping[str, str] | None = None,
     body_required: bool = True,
 ) -> Callable[[View], View]:
-    """Declare a view: the token is checked before it, and what it returns is sent."""
+    """Declare a view: who makes the request is checked before it, and what it returns is sent."""
+    refuses = tuple(sorted({*refuses, *(TURNED_AWAY if scope else ())}))
     declared = Call(
-        summary, answers, takes, forms or {}, query, token, status, refuses, headers or {}, body_required
+        summary, answers, takes, forms or {}, query, scope, status, refuses, headers or {}, body_required
     )
 
     def declare(view: View) -> View:
         @wraps(view)
         def checked(*arguments: object, **named: object) -> Response:
-            if token or (token is None and not services().settings.gateway_open_predict):
-                services().door.check(request)
+            if scope:
+                _let_in(scope)
             answer = view(*arguments, **named)
             response = jsonify(cast("BaseModel", answer).model_dump(mode="json", exclude_none=True))
             response.status_code = status
@@ -72,6 +79,18 @@ def call(
         return checked
 
     return declare
+
+
+def _let_in(scope: Scope) -> None:
+    """Find out who makes the request, and whether they may, now."""
+    here = services()
+    caller = here.door.check(request, scope)
+    note(**({"caller": caller.name} if caller.name else {}))
+    client = caller.name or client_of(request.remote_addr or "")
+    if scope == "predict":
+        here.limits.take("predict", client)
+    elif request.method not in READING:
+        here.limits.take("write", client)
 
 
 def json_body(model: type[M], *, optional: bool = False) -> M:

@@ -4,6 +4,7 @@ Nothing is acknowledged before it is in the store. The same image under the same
 it is sent, so a request whose answer got lost may simply be sent again.
 """
 
+import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from flask import Blueprint, request
 
-from binocular.contributions import KINDS, Kind, contribution_key, parse_contribution
+from binocular.contributions import KINDS, Contribution, Kind, contribution_key, parse_contribution
 from binocular.errors import (
     BinocularError,
     InvalidKeyError,
@@ -28,7 +29,7 @@ from binocular.zips import zip_members, zip_names
 from gateway import intake
 from gateway.calls import call, json_body
 from gateway.corrections import correct
-from gateway.messages import Feedback, Refusal, Stored, Taken
+from gateway.messages import Conflict, Feedback, Refusal, Stored, Taken
 from gateway.predictions import BINARY
 from gateway.services import services
 
@@ -51,8 +52,8 @@ FORM = {
     "Say what an image really shows",
     Stored,
     takes=Feedback,
-    token=True,
-    refuses=(400, 401, 404, 409, 413, 415, 503, 507),
+    scope="data",
+    refuses=(400, 404, 409, 413, 415, 503, 507),
 )
 def feedback() -> Stored:
     """The right label of an earlier prediction, by its id, while its image is kept. The newest counts."""
@@ -67,8 +68,8 @@ def feedback() -> Stored:
     "Give labelled images to the next training",
     Taken,
     forms={"multipart/form-data": FORM, "application/zip": BINARY},
-    token=True,
-    refuses=(400, 401, 413, 415, 422, 503, 507),
+    scope="data",
+    refuses=(400, 413, 415, 422, 503, 507),
 )
 def images() -> Taken:
     """A form with `label` and `files`, or a zip of a folder for each class, as `files` or as the body."""
@@ -102,20 +103,48 @@ def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
     most_pixels = services().settings.gateway_megapixels * 1_000_000
     stored: Counter[str] = Counter()
     duplicates, refused = 0, []
+    taken: list[tuple[str, str, str]] = []
     for name, label, data in found:
         try:
             decode(data, PROBE, PROBE, most_pixels)
         except BinocularError as error:
             refused.append(Refusal(file=name, code=error.code, detail=str(error)))
             continue
-        key = contribution_key(UPLOADS, label, hashlib.sha256(data).hexdigest())
-        if services().store.create(key, data, "application/octet-stream"):
+        sha256 = hashlib.sha256(data).hexdigest()
+        taken.append((name, label, sha256))
+        if services().store.create(contribution_key(UPLOADS, label, sha256), data, "application/octet-stream"):
             stored[label] += 1
         else:
             duplicates += 1
     if not stored and not duplicates and not refused:
         raise SourceError("no images came; send files, or a zip of a folder for each class")
-    return Taken(stored=stored.total(), duplicates=duplicates, labels=dict(stored), refused=refused)
+    return Taken(
+        stored=stored.total(),
+        duplicates=duplicates,
+        labels=dict(stored),
+        refused=refused,
+        conflicts=_conflicts(taken),
+    )
+
+
+def _conflicts(taken: list[tuple[str, str, str]]) -> list[Conflict]:
+    """Which of the files, each with its label and SHA-256, are there under another label as well.
+
+    Looked for once they are stored: of two who send an image at once, one at least is told.
+    """
+    uploaded: dict[str, set[str]] = {sha256: set() for _, _, sha256 in taken}
+    corrected: dict[str, set[str]] = {}
+    for each in _contributions():
+        if each.sha256 in uploaded:
+            (uploaded[each.sha256] if each.kind == UPLOADS else corrected.setdefault(each.sha256, set())).add(
+                each.label
+            )
+    found = []
+    for name, label, sha256 in taken:
+        # What was corrected is settled, whatever it is sent as.
+        if others := corrected.get(sha256, uploaded[sha256]) - {label}:
+            found.append(Conflict(file=name, label=label, others=sorted(others)))
+    return found
 
 
 def _known_spelling(text: str) -> str:
@@ -135,11 +164,12 @@ def _known_spelling(text: str) -> str:
 
 def _contributed() -> set[str]:
     """The labels of everything that people sent so far."""
-    labels = set()
+    return {each.label for each in _contributions()}
+
+
+def _contributions() -> Iterator[Contribution]:
+    """Everything that people sent so far."""
     for kind in KINDS:
         for entry in services().store.entries(f"{kind}/"):
-            try:
-                labels.add(parse_contribution(entry.key).label)
-            except InvalidKeyError:
-                continue
-    return labels
+            with contextlib.suppress(InvalidKeyError):
+                yield parse_contribution(entry.key)

@@ -1,5 +1,6 @@
 """Each request gets an id, a line in the access log, its place in the metrics, and careful headers."""
 
+import contextlib
 import logging
 import re
 import time
@@ -10,6 +11,8 @@ from flask import Flask, Response, g, request
 from gateway import metrics
 
 REQUEST_ID = "X-Request-Id"
+REFUSED = 400
+PIECE = 1 << 16
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -39,6 +42,8 @@ def _end(response: Response) -> Response:
     route = request.url_rule.rule if request.url_rule else "none"
     metrics.REQUESTS.labels(request.method if request.url_rule else "any", route, response.status_code).inc()
     metrics.SECONDS.labels(route).observe(seconds)
+    if response.status_code >= REFUSED:
+        _hear_out()
     response.headers[REQUEST_ID] = g.request_id
     for name, value in HEADERS.items():
         response.headers.setdefault(name, value)
@@ -55,6 +60,18 @@ def _end(response: Response) -> Response:
         },
     )
     return response
+
+
+def _hear_out() -> None:
+    """Take in the rest of a request that was refused early: where much is left unread the connection would be cut,
+    and the client might never see why.
+    """
+    given = request.environ["wsgi.input"]
+    left = request.max_content_length or 0
+    if request.environ.get("wsgi.input_terminated") and (request.content_length or 0) <= left:
+        with contextlib.suppress(Exception):  # whatever is wrong with it, it is refused already
+            while left > 0 and (piece := given.read(PIECE)):
+                left -= len(piece)
 
 
 def note(**facts: object) -> None:

@@ -113,6 +113,14 @@ class Refusal(Message):
     detail: str
 
 
+class Conflict(Message):
+    """A file whose image is there under another label."""
+
+    file: str
+    label: str
+    others: list[str]
+
+
 class Taken(Message):
     """What became of uploaded images."""
 
@@ -120,6 +128,10 @@ class Taken(Message):
     duplicates: int = Field(description="Images that were under the same label already.")
     labels: dict[str, int] = Field(description="New images by label.")
     refused: list[Refusal]
+    conflicts: list[Conflict] = Field(
+        description="Images that were sent under another label as well. A training learns from none of both: a"
+        " correction says which is right."
+    )
 
 
 class Retrain(Message):

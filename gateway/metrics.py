@@ -21,6 +21,7 @@ BATCH = Histogram("binocular_batch_images", "Images in a request", buckets=(1, 2
 LABELS = Counter("binocular_predictions", "Predictions by label and version of the model", ["label", "version"])
 CONFIDENCE = Histogram("binocular_confidence", "Confidence of the best guess", buckets=TENTHS)
 REFUSED = Counter("binocular_refused_images", "Images that were not predicted, by reason", ["code"])
+TURNED_AWAY = Counter("binocular_turned_away", "Requests that were turned away, by reason", ["reason"])
 KEPT = Counter("binocular_kept_images", "Images of predictions kept for corrections, or not", ["kept"])
 
 

@@ -37,8 +37,8 @@ def list_models() -> Models:
     Promoted,
     takes=Promote,
     body_required=False,
-    token=True,
-    refuses=(400, 401, 404, 409, 413, 415, 503),
+    scope="admin",
+    refuses=(400, 404, 409, 413, 415, 503),
 )
 def promote(version: int) -> Promoted:
     """Forward or back. With `over`, only while that version is in production."""

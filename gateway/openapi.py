@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
+from binocular import tokens
 from binocular.settings import Settings
 from gateway.calls import DECLARED, Call
 from gateway.messages import Problem
@@ -27,15 +28,18 @@ METHODS = ("GET", "POST", "PUT", "DELETE")
 MEANINGS = {
     400: "The request is wrong; it says what was expected.",
     401: "The token is missing or wrong.",
+    403: "The token is right and not for this call; it says which scope is.",
     404: "What was asked for is not there.",
     409: "Something else is in the way.",
     413: "More than is taken.",
     415: "A content type that is not taken.",
     422: "The image cannot be read.",
+    429: "More requests than this client may make; Retry-After says when to ask again.",
     502: "Something behind the gateway answers wrongly.",
     503: "Something behind the gateway does not answer; Retry-After says when to ask again.",
     507: "The store is full.",
 }
+SCOPED = "A token has scopes. " + " ".join(f"`{scope}`: {meaning}." for scope, meaning in tokens.MEANINGS.items())
 _PLACE = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 Json = dict[str, Any]
 
@@ -68,7 +72,7 @@ def document(app: Flask) -> Json:
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": SCOPED}},
         },
     }
 
@@ -113,9 +117,9 @@ def _operation(declared: Declared) -> Json:
         **{str(status): _problem(MEANINGS[status]) for status in call.refuses},
         "default": _problem("Anything else, as a problem."),
     }
-    if call.token or call.token is None:
-        # Where it is for the settings to say, it may be left out.
-        operation["security"] = [{"token": []}] if call.token else [{}, {"token": []}]
+    if call.scope:
+        # Whether strangers may ask for predictions is for the settings to say.
+        operation["security"] = [*([{}] if call.scope == "predict" else []), {"token": [call.scope]}]
     return operation
 
 

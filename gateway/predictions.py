@@ -28,13 +28,14 @@ FILES = {"type": "object", "required": ["files"], "properties": {"files": {"type
     takes=ImageBody,
     forms={"multipart/form-data": ONE_FILE, "image/*": BINARY, "application/octet-stream": BINARY},
     query=Options,
-    token=None,
-    refuses=(400, 401, 413, 415, 422, 502, 503),
+    scope="predict",
+    refuses=(400, 413, 415, 422, 502, 503),
 )
 def predict() -> Prediction:
     """One image: a form's `file`, the body itself, or JSON with `url` or base64 in `image`."""
     began = time.perf_counter()
     options = query(Options)
+    services().line.check()
     data = intake.one_image()
     metrics.BATCH.observe(1)
     item = _predicted([("", data)], options, began)[0]
@@ -50,13 +51,14 @@ def predict() -> Prediction:
     Batch,
     forms={"multipart/form-data": FILES, "application/zip": BINARY},
     query=Options,
-    token=None,
-    refuses=(400, 401, 413, 415, 422, 502, 503),
+    scope="predict",
+    refuses=(400, 413, 415, 422, 502, 503),
 )
 def predict_batch() -> Batch:
     """Many images: a form's `files`, or one zip. Each is a prediction or an error of its own, in order."""
     began = time.perf_counter()
     options = query(Options)
+    services().line.check()
     images = intake.several_images(services().settings.gateway_batch_images)
     metrics.BATCH.observe(len(images))
     note(images=len(images))
@@ -76,8 +78,9 @@ def _predicted(
 ) -> list[Prediction | BinocularError]:
     """Ask about images, keeping them meanwhile."""
     here = services()
-    keeping = [here.keeper.keep(data) for _, data in images]
-    outcomes = list(here.classifier.classify([data for _, data in images]))
+    with here.line.turn():
+        keeping = [here.keeper.keep(data) for _, data in images]
+        outcomes = list(here.classifier.classify([data for _, data in images]))
     kept = here.keeper.kept([future for _, future in keeping])
     answers: list[Prediction | BinocularError] = []
     for (prediction, _), is_kept, outcome in zip(keeping, kept, outcomes, strict=True):

@@ -7,6 +7,7 @@ they may name addresses that are nobody's business.
 import inspect
 import json
 import logging
+import math
 
 from flask import Flask, Response, g
 from werkzeug.exceptions import HTTPException
@@ -15,6 +16,8 @@ from binocular.errors import BinocularError
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
+# The detail of an error that knows better.
+RETRY = "retry_after_s"
 SERVER_ERROR = 500
 UNAUTHORIZED = 401
 # Stable names for what the framework itself refuses.
@@ -51,7 +54,7 @@ def _of_ours(error: BinocularError) -> Response:
         log.error("request failed", extra={"code": error.code, "why": str(error), "request": g.get("request_id")})
     response = _answer(error.status, problem(error))
     if error.retry:
-        response.headers["Retry-After"] = str(RETRY_AFTER_S)
+        response.headers["Retry-After"] = str(math.ceil(float(str(error.details.get(RETRY, RETRY_AFTER_S)))))
     if error.status == UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="binocular"'
     return response

@@ -26,9 +26,9 @@ PENDING = "PENDING"
     "Start a training",
     Started,
     takes=Retrain,
-    token=True,
+    scope="admin",
     status=ACCEPTED,
-    refuses=(400, 401, 404, 409, 413, 415, 502, 503, 507),
+    refuses=(400, 404, 409, 413, 415, 502, 503, 507),
     headers={KEY: "Made anew for each training that is wanted, and sent again with a request that is sent again."},
     body_required=False,
 )
@@ -61,7 +61,7 @@ def show_run(run_id: str) -> RunDetail:
 
 
 @blueprint.post("/v1/runs/<run_id>/terminate")
-@call("End a training", RunDetail, token=True, status=ACCEPTED, refuses=(400, 401, 404, 409, 503))
+@call("End a training", RunDetail, scope="admin", status=ACCEPTED, refuses=(400, 404, 409, 503))
 def terminate(run_id: str) -> RunDetail:
     """It ends a moment later."""
     runs = services().runs

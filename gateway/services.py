@@ -14,6 +14,8 @@ from gateway.access import Door
 from gateway.classifier import Classifier
 from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
+from gateway.limits import Limits
+from gateway.line import Line
 from gateway.model import Model
 from gateway.retraining import Retraining
 from gateway.versions import Versions
@@ -61,6 +63,20 @@ class Services:
         return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
 
     @cached_property
+    def line(self) -> Line:
+        """Whose turn it is to be predicted."""
+        return Line(self.settings.gateway_threads, self.settings.gateway_queue_s)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """How often each client may ask."""
+        settings = self.settings
+        return Limits(
+            settings.home / "run",
+            {"predict": settings.gateway_predict_limit, "write": settings.gateway_write_limit},
+        )
+
+    @cached_property
     def keeper(self) -> Keeper:
         """The images of predictions."""
         return Keeper(self.store, self.settings.gateway_keep_hours, self.settings.gateway_keep_mb * 1_000_000)
@@ -80,10 +96,10 @@ class Services:
 
     @cached_property
     def runs(self) -> "Runs":
-        """The pipelines; imported late, since kfp's client costs a second and most workers never need it."""
+        """The pipelines; imported late, since most workers never need them."""
         from binocular.runs import Runs  # noqa: PLC0415
 
-        return Runs(self.settings)
+        return Runs(self.settings, apart=True)
 
     @cached_property
     def retraining(self) -> Retraining:

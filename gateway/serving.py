@@ -16,8 +16,12 @@ from prometheus_client import multiprocess
 from binocular.logs import configure
 from binocular.settings import Settings, load
 from gateway import create_app
+from gateway.line import MOST_WAITING
+from gateway.worker import Worker
 
 GRACE_S = 25
+# Threads of a worker for everything but predictions.
+OTHERS = 8
 # A worker that hangs for longer than any request may take is replaced.
 HANGS_S = 120
 # A connection that is closed while a request is on its way fails that request: longer than clients and proxies
@@ -39,12 +43,15 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         chosen = {
             "bind": f"{ours.gateway_host}:{ours.gateway_port}",
             "workers": ours.gateway_workers,
-            "threads": ours.gateway_threads,
-            "worker_class": "gthread",
+            # Whoever waits for a turn holds a thread, and others must still be answered meanwhile.
+            "threads": ours.gateway_threads + MOST_WAITING + OTHERS,
+            "worker_class": type("Worker", (Worker,), {"receive_s": ours.gateway_receive_s}),
             "timeout": HANGS_S,
             "keepalive": IDLE_S,
             "graceful_timeout": GRACE_S,
             "control_socket_disable": True,
+            # Nobody's headers say where a request came from or where it goes; see `gateway_proxies`.
+            "forwarded_allow_ips": "",
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
             "logger_class": Log,
             "child_exit": _forget,

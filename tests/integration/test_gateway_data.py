@@ -140,6 +140,19 @@ def test_images_are_in_the_store_when_they_are_acknowledged(client: Any, store: 
     assert (again["stored"], again["duplicates"]) == (0, 2)
 
 
+def test_an_image_that_was_sent_under_another_label_too_is_told(client: Any) -> None:
+    data = picture(1)
+    assert upload(client, "glass", data).json["conflicts"] == []
+    both = upload(client, "metal", data, picture(2)).json
+    assert (both["stored"], both["conflicts"]) == (2, [{"file": "0.png", "label": "metal", "others": ["glass"]}])
+    in_one = send_zip(client, zipped(**{"a/1.png": picture(3), "b/1.png": picture(3)})).json
+    assert [(each["label"], each["others"]) for each in in_one["conflicts"]] == [("a", ["b"]), ("b", ["a"])]
+    # A correction settles it.
+    correct(client, keep(client, data), "metal")
+    assert upload(client, "metal", data).json["conflicts"] == []
+    assert upload(client, "glass", data).json["conflicts"][0]["others"] == ["metal"]
+
+
 def test_a_zip_of_class_folders_is_taken(client: Any, store: Store) -> None:
     data = zipped(
         **{

@@ -1,6 +1,7 @@
 """The gateway as a process under gunicorn: starting, ending, reloading, counting, and what it costs."""
 
 import contextlib
+import re
 import signal
 import socket
 import threading
@@ -32,8 +33,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModelServer]:
 @pytest.fixture
 def server(model: ModelServer, embedded_store: Store, tmp_path: Path) -> Iterator[GatewayServer]:
     """A gateway of two workers in front of it."""
-    changes = {"model_address": f"127.0.0.1:{model.port}", "gateway_workers": 2, "log_format": "json"}
-    settings = settings_for(tmp_path / "home", embedded_store, **changes)
+    changes = {"gateway_workers": 2, "log_format": "json", "gateway_queue_s": 60}
+    settings = settings_for(tmp_path / "home", embedded_store, model_address=f"127.0.0.1:{model.port}", **changes)
     publish_facts(connect(settings), tmp_path / "facts", ("a", "b", "c"), SIDE, "run-1")
     with GatewayServer(tmp_path, settings) as server:
         yield server
@@ -86,6 +87,51 @@ def test_requests_in_flight_are_answered_when_it_is_ended(server: GatewayServer)
     # Whom nobody listens to any more is told so at once.
     assert set(answers) <= {200, "refused"}
     assert answers.count(200) > 3
+
+
+@pytest.fixture(scope="module")
+def narrow(
+    model: ModelServer, embedded_store: Store, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayServer]:
+    """A gateway that predicts one image at a time and has little patience."""
+    folder = tmp_path_factory.mktemp("narrow")
+    changes = {"gateway_workers": 1, "gateway_threads": 1, "gateway_queue_s": 0.2, "gateway_receive_s": 2}
+    settings = settings_for(folder / "home", embedded_store, model_address=f"127.0.0.1:{model.port}", **changes)
+    publish_facts(connect(settings), folder / "facts", ("a", "b", "c"), SIDE, "run-1")
+    with GatewayServer(folder, settings) as server:
+        yield server
+
+
+def test_more_than_it_can_bear_is_refused_and_the_rest_is_answered(narrow: GatewayServer) -> None:
+    large = picture(1, "JPEG", (4000, 3000))
+    wait_until(lambda: narrow.predict(large).status_code == 200)
+    with ThreadPoolExecutor(40) as pool:
+        asking = [pool.submit(narrow.predict, large) for _ in range(40)]
+        assert requests.get(f"{narrow.url}/healthz", timeout=30).ok
+        answers = [each.result() for each in asking]
+    assert {each.status_code for each in answers} == {200, 503}
+    refused = [each for each in answers if each.status_code == 503]
+    assert {each.json()["code"] for each in refused} == {"overloaded"}
+    assert all(int(each.headers["Retry-After"]) > 0 for each in refused)
+    wait_until(lambda: narrow.predict(large).status_code == 200)
+    told = requests.get(f"{narrow.url}/metrics", timeout=30).text
+    assert re.search(r'^binocular_turned_away_total\{reason="overload"\} [1-9]', told, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"",
+        b"GET /healthz HT",
+        b"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 999\r\n\r\nx",
+    ],
+)
+def test_clients_that_never_come_to_an_end_hold_nobody_up_for_long(narrow: GatewayServer, begun: bytes) -> None:
+    address = ("127.0.0.1", narrow.settings.gateway_port)
+    with contextlib.ExitStack() as stack:
+        for _ in range(120):  # more than there are threads
+            stack.enter_context(socket.create_connection(address, timeout=30)).sendall(begun)
+        wait_until(lambda: narrow.predict(picture()).status_code == 200)
 
 
 def test_reloading_under_load_fails_nobody(server: GatewayServer) -> None:

@@ -53,8 +53,10 @@ def test_calls_that_change_something_say_that_they_need_the_token(client: Any) -
         path for path, methods in paths.items() if "post" in methods and "security" not in methods["post"]
     }
     assert not open_to_all
-    assert paths["/v1/predict"]["post"]["security"] == [{}, {"token": []}]
-    assert paths["/v1/retrain"]["post"]["security"] == [{"token": []}]
+    assert paths["/v1/predict"]["post"]["security"] == [{}, {"token": ["predict"]}]
+    assert paths["/v1/feedback"]["post"]["security"] == [{"token": ["data"]}]
+    assert paths["/v1/retrain"]["post"]["security"] == [{"token": ["admin"]}]
+    assert {"401", "403"} <= set(paths["/v1/retrain"]["post"]["responses"])
 
 
 def test_the_page_needs_nothing_from_anywhere(client: Any) -> None:

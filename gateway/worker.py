@@ -1,0 +1,71 @@
+"""Gunicorn's worker with threads, which does not let a request take for ever to arrive.
+
+A client that sends a byte now and then would otherwise hold a thread for as long as it likes.
+"""
+
+import contextlib
+import socket
+import sys
+import time
+from typing import Any
+
+from gunicorn.workers.gthread import ThreadWorker
+
+from gateway.line import has_waited
+
+LOOK_EVERY_S = 1.0
+AT_ONCE = 16
+# How long a thread may keep Python to itself: the one that takes connections in stands in line with all others,
+# and whoever is to be refused at once must be taken in first.
+SWITCH_S = 0.0005
+
+
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Stops listening to a client whose request has not arrived in time; what has arrived is answered."""
+
+    receive_s = 60.0  # of the settings, as `serving.py` says
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - gunicorn's
+        super().__init__(*arguments, **named)
+        self._begun: dict[Any, float] = {}
+        self._looked = 0.0
+
+    def init_process(self) -> None:
+        """In the process of its own, before it serves."""
+        sys.setswitchinterval(SWITCH_S)
+        super().init_process()
+
+    def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """Take in those who stand outside, not just the first: how long they wait is only known inside."""
+        for _ in range(AT_ONCE):
+            before = self.nr_conns
+            if before < self.worker_connections:
+                super().accept(listener)
+            if self.nr_conns == before:
+                return
+
+    def enqueue_req(self, conn: Any) -> None:  # noqa: ANN401 - gunicorn's
+        """A connection that has something to say, on its way to a thread."""
+        conn.enqueued_at = time.monotonic()
+        super().enqueue_req(conn)
+
+    def handle(self, conn: Any) -> Any:  # noqa: ANN401 - gunicorn's
+        """A request, in a thread, from its first byte to its answer."""
+        self._begun[conn] = now = time.monotonic()
+        has_waited(now - conn.enqueued_at)
+        try:
+            return super().handle(conn)
+        finally:
+            del self._begun[conn]
+
+    def notify(self) -> None:
+        """Called by the main thread every second or more often."""
+        super().notify()
+        now = time.monotonic()
+        if now - self._looked < LOOK_EVERY_S:
+            return
+        self._looked = now
+        for conn, begun in list(self._begun.items()):
+            if now - begun > self.receive_s:
+                with contextlib.suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RD)
