@@ -5,9 +5,9 @@
         keeping.ids, keeping.kept()          # which predictions these are, and whether their images are kept
 
 An image is written while the model is asked. A write costs half as much as the rest of a prediction, so under load
-images share one: it begins when the first of their predictions needs it. Keeping never makes a prediction fail, and
-not slow when the store is: then it pauses. What is too old, or too much, is swept away by the workers as they go;
-keys begin with the hour, so the oldest are listed first.
+images share one: it begins when the first of their predictions needs it. Keeping makes no prediction fail, nor
+slow where the store is slow: then it pauses. What is too old, or too much, is swept away by the workers as they
+go; keys begin with the hour, so the oldest are listed first.
 """
 
 import logging
