@@ -80,6 +80,17 @@ retrain: .venv/local ## Train again, on what people sent and corrected since
 sample: .venv/local ## Draw the sample dataset into ./sample
 	@$(BIN)/binocular sample "$(SAMPLE)"
 
+# The profiles are in locust/profiles.py. The gateway's token, where the load shall include corrections, is TOKEN in
+# the environment.
+PROFILE ?= smoke
+URL ?= http://127.0.0.1:8080
+LOAD := load-reports
+.PHONY: load
+load: .venv/local ## Put load on a gateway: make load PROFILE=steady URL=http://127.0.0.1:8080
+	@mkdir -p $(LOAD)
+	$(BIN)/locust -f locust/locustfile.py --headless --only-summary --load $(PROFILE) --host $(URL) \
+		--html $(LOAD)/$(PROFILE).html --csv $(LOAD)/$(PROFILE) --over-time $(LOAD)/$(PROFILE)-over-time.html
+
 .PHONY: test test-unit
 test: .venv/dev ## Run every test
 	$(BIN)/pytest
@@ -111,10 +122,14 @@ docs: .venv/local ## Write the generated pages of docs/
 
 # dev holds every other set, so their versions are taken from it: an image runs what was tested.
 LOCK = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+# What `make bench` compares us with has a set of its own, with the same packages where they do the same work.
+COMPARED := flask|keras|numpy|pillow|tensorflow
 .PHONY: lock
 lock: .venv/dev ## Renew requirements/*.txt to the newest versions that pyproject.toml allows
 	$(LOCK) --upgrade --extra dev -c requirements/held-back.in -o requirements/dev.txt
 	@for set in $(SETS); do echo "requirements/$$set.txt"; $(LOCK) --extra $$set -c requirements/dev.txt -o requirements/$$set.txt; done
+	@echo requirements/bench.txt
+	@$(LOCK) --extra bench -c <(grep -oE '^($(COMPARED))==[^\]+' requirements/dev.txt) -o requirements/bench.txt
 
 .PHONY: minio
 minio: $(TOOLS)/minio ## Build a MinIO server with Go, for the store's tests
