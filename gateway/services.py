@@ -11,6 +11,7 @@ from binocular.parts import model_address
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
+from gateway.automatic import Automatic
 from gateway.classifier import Classifier
 from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
@@ -105,6 +106,11 @@ class Services:
     def retraining(self) -> Retraining:
         """The one training that may go at a time."""
         return Retraining(self.store, lambda: self.runs, self.settings)
+
+    @cached_property
+    def automatic(self) -> Automatic:
+        """Trainings that nobody asks for."""
+        return Automatic(self.store, self.versions, self.retraining, self.settings.gateway_retrain_after)
 
     @cached_property
     def door(self) -> Door:
