@@ -13,6 +13,7 @@ from binocular.store import Store, connect
 from gateway.access import Door
 from gateway.automatic import Automatic
 from gateway.classifier import Classifier
+from gateway.explanation import Explainer
 from gateway.fetching import Fetcher
 from gateway.keeper import Keeper
 from gateway.limits import Limits
@@ -62,6 +63,16 @@ class Services:
     def classifier(self) -> Classifier:
         """What turns images into predictions."""
         return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What says why the model says what it says."""
+        return Explainer(self.model, self.settings.gateway_deadline_s)
+
+    @cached_property
+    def explainers_line(self) -> Line:
+        """Whose turn it is to be explained: one at once, since it costs as much as many predictions."""
+        return Line(1, self.settings.gateway_deadline_s)
 
     @cached_property
     def line(self) -> Line:
