@@ -21,12 +21,12 @@ export function page(root) {
   const wait = waiting({ changed: refresh });
   const begin = h("button.primary", { type: "button", disabled: true, onclick: () => retrain(data, status.value?.production) }, icon("play"), "Retrain now");
   const going = h("div", { role: "status" });
-  const tiles = h("div.tiles", Array.from({ length: 4 }, () => h("div.card.tile", h("div.skeleton.tall"), h("div.skeleton.short"))));
+  const tiles = h("div.data-tiles", Array.from({ length: 4 }, () => h("div.card.data-tile", h("div.skeleton.tall"), h("div.skeleton.short"))));
   const inside = h("div.stack", h("div.skeleton"), h("div.skeleton.short"));
   replace(root,
     h("div.page-head", h("div", h("h1", "Data"), h("p", "What the next training learns from: the photos so far, and what people add and correct.")), h("div.row", begin)),
     going, tiles,
-    h("div.split", h("section.card", { "aria-labelledby": "classes-title" }, h("h2", { id: "classes-title" }, "Classes"), inside), add.element),
+    h("div.data-columns", h("section.card", { "aria-labelledby": "classes-title" }, h("h2", { id: "classes-title" }, "Classes"), inside), add.element),
     wait.element, findings());
 
   const show = (found) => {
@@ -58,7 +58,7 @@ function facts(data) {
   ];
 }
 
-const tile = (number, name, more) => h("div.card.tile", h("p", h("b", number), " ", h("span", name)), h("small.soft", more));
+const tile = (number, name, more) => h("div.card.data-tile", h("p", h("b", number), " ", h("span", name)), h("small.soft", more));
 
 /** How uneven the classes are, in words. */
 function balance(data) {

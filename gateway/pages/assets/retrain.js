@@ -41,7 +41,8 @@ async function settingsOf(version) {
   try {
     const { run } = await get(`/v1/models/${version}`, { ask: false });
     const found = await get(`/v1/runs/${encodeURIComponent(run)}`, { ask: false });
-    return { run, parameters: Object.fromEntries(Object.entries(found.changed).filter(([name]) => !OF_THAT_RUN.has(name))) };
+    const kept = Object.keys(found.changed).filter((name) => !OF_THAT_RUN.has(name));
+    return { run, parameters: Object.fromEntries(kept.map((name) => [name, found.parameters[name]])) };
   } catch (problem) {
     if (problem instanceof Problem) return { parameters: {} }; // nobody knows any more
     throw problem;
