@@ -55,7 +55,7 @@ def photograph(browser: Browser, machine: Machine, photos: Path, folder: Path) -
         "try-correct": ("/", lambda page: correct(page, photos)),
         "data": ("/data", lambda _: None),
         "data-review": ("/data", lambda page: review(page, photos)),
-        "data-retrain": ("/data", lambda page: page.get_by_role("button", name="Retrain now").click()),
+        "data-retrain": ("/data", begin),
         "runs": ("/runs", lambda _: None),
         "run": (f"/runs/{run}", lambda _: None),
         "run-new": ("/runs/new", lambda _: None),
@@ -145,6 +145,12 @@ def review(page: Page, photos: Path) -> None:
     """A folder, looked over before it is sent."""
     page.locator("input[webkitdirectory]").set_input_files(photos)
     expect(page.get_by_role("button", name=re.compile(r"Add \d+ photos"))).to_be_visible()
+
+
+def begin(page: Page) -> None:
+    """The question before a training."""
+    page.get_by_role("button", name="Retrain now").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 if __name__ == "__main__":

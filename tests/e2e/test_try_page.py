@@ -49,6 +49,17 @@ def test_a_photo_gets_its_label_with_every_class_and_how_long_it_took(page: Page
     expect(card.get_by_role("img")).to_be_visible()
 
 
+def test_what_an_answer_rests_on_is_laid_over_the_photo(page: Page, photos: Path) -> None:
+    card = show(page, photo(photos, "glass"))
+    card.get_by_role("button", name="Why?").click()
+    layer = card.get_by_role("img", name="rests on")
+    expect(layer).to_be_visible()
+    assert layer.bounding_box() == card.get_by_role("img", name="Your photo").bounding_box()
+    expect(card.locator(".why")).to_contain_text(re.compile("It looked at what is red|No part of the photo"))
+    card.get_by_role("button", name="Hide why").click()
+    expect(layer).to_have_count(0)
+
+
 def test_many_photos_are_cards_in_a_queue_and_can_be_cleared(page: Page, photos: Path) -> None:
     show(page, *sorted((photos / "metal").iterdir())[:12])
     expect(page.get_by_role("article")).to_have_count(12)
