@@ -9,6 +9,7 @@ import click
 import urllib3
 from rich.console import Console
 
+from binocular import scheduling
 from binocular.errors import GatewayRefusedError, GatewayUnavailableError
 from binocular.parts import gateway_token, gateway_url
 from binocular.settings import Settings
@@ -55,6 +56,27 @@ def retrain(settings: Settings, given: tuple[str, ...]) -> None:
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {gateway_token(settings)}"}
     started = _ask(settings, "/v1/retrain", json.dumps({"parameters": parameters}).encode(), headers)
     console.print(f"run {started['run_id']}: `binocular runs {started['run_id']}` shows how it goes", markup=False)
+
+
+@click.command("schedule")
+@click.argument("cron", required=False)
+@click.option("--off", is_flag=True, help="Start no training at set times any more.")
+@click.pass_obj
+def schedule(settings: Settings, cron: str | None, *, off: bool) -> None:
+    """Train again at set times: CRON has six fields from the seconds on, so "0 0 3 * * *" is every night at three.
+
+    Without CRON, show when.
+    """
+    if cron and off:
+        raise click.UsageError("either CRON or --off")
+    if off:
+        console.print("no training is started at set times" if scheduling.unschedule(settings) else "none was")
+    elif cron:
+        new = scheduling.schedule(settings, cron)
+        console.print(f"trainings are started at {cron}{'' if new else ', as before'}", markup=False)
+    else:
+        for each in scheduling.scheduled(settings):
+            console.print(f"{scheduling.times(each)}: {each.display_name}", markup=False)
 
 
 def _predicted(settings: Settings, image: bytes, deadline: float) -> dict[str, Any]:

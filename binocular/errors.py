@@ -190,6 +190,13 @@ class PipelinesUnavailableError(BinocularError):
     retry = True
 
 
+class PipelinesDeniedError(BinocularError):
+    """The pipelines API rejects our token or namespace. Retrying does not help; changing the settings does."""
+
+    status = 502
+    code = "pipelines_denied"
+
+
 class GatewayUnavailableError(BinocularError):
     """The gateway cannot be reached. Retrying helps once it runs."""
 

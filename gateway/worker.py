@@ -4,6 +4,7 @@ A client that sends a byte now and then would otherwise hold a thread for as lon
 """
 
 import contextlib
+import ctypes
 import socket
 import sys
 import time
@@ -13,6 +14,9 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from gateway.line import has_waited
 
+# Of malloc.h: how many heaps there are, and from which size on memory is the system's again once it is free.
+M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
+HEAPS, LARGE_BYTES = 2, 256 << 10
 LOOK_EVERY_S = 1.0
 AT_ONCE = 16
 # How long a thread may keep Python to itself: the one that takes connections in stands in line with all others,
@@ -33,6 +37,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """In the process of its own, before it serves."""
         sys.setswitchinterval(SWITCH_S)
+        _give_memory_back()
         super().init_process()
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's
@@ -69,3 +74,15 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if now - begun > self.receive_s:
                 with contextlib.suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
+
+
+def _give_memory_back() -> None:
+    """Let what a large photo took go back to the system: the C library would keep it, thread by thread."""
+    with contextlib.suppress(AttributeError):  # not the GNU C library
+        options = ctypes.CDLL(None).mallopt
+        for name, value in (
+            (M_ARENA_MAX, HEAPS),
+            (M_MMAP_THRESHOLD, LARGE_BYTES),
+            (M_TRIM_THRESHOLD, LARGE_BYTES),
+        ):
+            options(name, value)
