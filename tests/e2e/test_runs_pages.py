@@ -191,7 +191,7 @@ def test_nobody_is_kept_out(browser: Browser, url: str, rejected: str, machine: 
             expect(page.locator(".matrix, form").first).to_be_visible()
             assert violations(page) == [], path
         page.goto(f"/runs/{rejected}")
-        step(page, "train").click()
+        step(page, "ingest").click()
         page.get_by_role("tab", name="Log").click()
         expect(page.get_by_text("The whole log.")).to_be_visible()
         assert violations(page) == []
