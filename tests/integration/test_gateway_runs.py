@@ -222,7 +222,7 @@ def promote(client: Any, version: object, **body: Any) -> Any:
 def test_versions_are_listed_and_production_moves_forward_and_back(
     client: Any, settings: Settings, tmp_path: Path
 ) -> None:
-    assert client.get("/v1/models").json == {"name": NAME, "versions": []}
+    assert client.get("/v1/models").json == {"name": NAME, "moves": [], "versions": []}
     store = publish(settings, tmp_path, 3)
     assert promote(client, 3).json == {"name": NAME, "version": 3}
     back = promote(client, 2, why="3 takes glass for metal", over=3)
