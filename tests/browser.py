@@ -50,7 +50,7 @@ def visit(browser: Browser, url: str, **options: Any) -> Iterator[Page]:
     page.on("request", lambda asked: faults.append(asked.url) if _is_elsewhere(asked.url, url) else None)
     yield page
     context.close()
-    assert faults == []
+    assert faults == [], faults
 
 
 def violations(page: Page) -> list[str]:

@@ -37,6 +37,7 @@ def test_on_a_phone_nothing_is_wider_than_the_screen(browser: Browser, url: str,
         page.goto(path)
         settle(page)
         assert not overflows(page)
+        assert violations(page) == []
         expect(page.locator("nav.tabs")).to_be_visible()
 
 
