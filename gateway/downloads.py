@@ -1,7 +1,8 @@
 """Files of a version of the model, one by one or all in a zip, streamed from the store as they come.
 
-Only what the version's manifest names can be asked for. Nothing is kept on the way: the zip is written piece by
-piece into the answer. Its folders are those of TensorFlow Serving: `<model>/<version>/saved_model.pb`.
+They need what sending photos needs: a few photos are among them. Only what the version's manifest names can be
+asked for. Nothing is kept on the way: the zip is written piece by piece into the answer. Its folders are those of
+TensorFlow Serving: `<model>/<version>/saved_model.pb`.
 """
 
 import re
@@ -24,7 +25,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @blueprint.get("/v1/models/<int:version>/files/<path:name>")
-@call("Download a file of a version", BINARY, scope="predict", refuses=(404, 502, 503))
+@call("Download a file of a version", BINARY, scope="data", refuses=(404, 502, 503))
 def show_file(version: int, name: str) -> Response:
     """One that the version's `files` name."""
     here = services()
@@ -39,7 +40,7 @@ def show_file(version: int, name: str) -> Response:
 
 
 @blueprint.get("/v1/models/<int:version>/model.zip")
-@call("Download a version as a zip", ZIP, scope="predict", refuses=(404, 502, 503))
+@call("Download a version as a zip", ZIP, scope="data", refuses=(404, 502, 503))
 def show_zip(version: int) -> Response:
     """All of its files, in the folders that TensorFlow Serving reads."""
     here = services()

@@ -1,7 +1,8 @@
 """What the steps of a run wrote: their logs, the pages for people, and the figures behind those.
 
-Reading them needs what asking for a prediction needs: whoever may use the model may see how it came to be.
-A page is a stranger to the dashboard: it is served in a sandbox, where nothing in it can act as anybody.
+Logs and figures need what asking for a prediction needs: whoever may use the model may see how it came to be.
+Pages show photos that people sent, so they need what sending photos needs. A page is also a stranger to the
+dashboard: it is served in a sandbox, where nothing in it can act as anybody.
 """
 
 import json
@@ -78,7 +79,7 @@ def show_log(run_id: str, step: str) -> StepLog:
 
 
 @blueprint.get("/v1/runs/<run_id>/reports/<path:step>")
-@call("Read the page that a step wrote", HTML, scope="predict", refuses=(404, 502, 503))
+@call("Read the page that a step wrote", HTML, scope="data", refuses=(404, 502, 503))
 def show_report(run_id: str, step: str) -> Response:
     """The page of validate, train or evaluate, in a sandbox."""
     run = services().runs.get(checked(run_id))

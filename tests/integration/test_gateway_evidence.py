@@ -127,7 +127,8 @@ def test_progress_and_a_growing_log_are_told_while_a_step_runs(client: Any, tmp_
 
 def test_a_page_is_served_in_a_sandbox_of_its_own(client: Any, run_id: str) -> None:
     for step in ("validate", "train", "evaluate"):
-        answer = client.get(f"/v1/runs/{run_id}/reports/{step}")
+        answer = client.get(f"/v1/runs/{run_id}/reports/{step}", headers=BEARER)
+        assert client.get(f"/v1/runs/{run_id}/reports/{step}").status_code == 401
         assert (answer.status_code, answer.text) == (200, PAGE)
         policy = answer.headers["Content-Security-Policy"].split("; ")
         assert policy[:2] == ["sandbox", "default-src 'none'"]
@@ -151,7 +152,7 @@ def test_a_result_that_was_known_is_read_where_it_was_made(client: Any, run_id: 
     again = ended(client, page=PAGE, seed=1)
     steps = {step["name"]: step for step in client.get(f"/v1/runs/{again}").json["steps"]}
     assert steps["validate"]["cached"]
-    assert client.get(f"/v1/runs/{again}/reports/validate").text == PAGE
+    assert client.get(f"/v1/runs/{again}/reports/validate", headers=BEARER).text == PAGE
     assert client.get(f"/v1/runs/{again}/validation").json == client.get(f"/v1/runs/{run_id}/validation").json
 
 
@@ -161,12 +162,13 @@ def test_where_the_pipelines_api_tells_nothing_the_decision_or_the_store_does(
     """As on a Kubeflow, whose tasks have no inputs and outputs."""
     silent = ended(client, page="another page")
     monkeypatch.setattr("gateway.evidence.steps", lambda _: [])
-    assert client.get(f"/v1/runs/{silent}/reports/evaluate").text == "another page"
+    assert client.get(f"/v1/runs/{silent}/reports/evaluate", headers=BEARER).text == "another page"
     store = connect(settings)
     store.put("elsewhere/report", b"as decided")
     there = f"minio://{settings.store_bucket}/elsewhere/report"
     registry.record(store, NAME, silent, VERDICT, None, {"report": there})
-    assert documented_app(settings).test_client().get(f"/v1/runs/{silent}/reports/evaluate").text == "as decided"
+    other = documented_app(settings).test_client()
+    assert other.get(f"/v1/runs/{silent}/reports/evaluate", headers=BEARER).text == "as decided"
 
 
 def test_a_step_that_failed_says_why_in_its_own_words_and_keeps_its_report(client: Any) -> None:
@@ -178,7 +180,7 @@ def test_a_step_that_failed_says_why_in_its_own_words_and_keeps_its_report(clien
     assert step["error"].endswith("not fit to train on")
     assert "ERROR" not in step["error"]
     assert {each["state"] for each in run["steps"][1:]} == {"SKIPPED"}
-    assert client.get(f"/v1/runs/{failed}/reports/validate").text == "unfit"
+    assert client.get(f"/v1/runs/{failed}/reports/validate", headers=BEARER).text == "unfit"
 
 
 def test_what_is_not_there_is_not_found_and_what_is_damaged_is_said_to_be(
@@ -187,10 +189,10 @@ def test_what_is_not_there_is_not_found_and_what_is_damaged_is_said_to_be(
     for path in (
         "steps/nobody/log", "steps/record-rejection/log", "reports/export", "reports/nobody", "steps/..%2f/log",
     ):  # fmt: skip
-        answer = client.get(f"/v1/runs/{run_id}/{path}")
+        answer = client.get(f"/v1/runs/{run_id}/{path}", headers=BEARER)
         assert (answer.status_code, answer.json["code"]) == (404, "not_found"), path
     for path in ("validation", "training", "evaluation", "reports/train", "steps/train/log"):
-        assert client.get(f"/v1/runs/nobody/{path}").status_code == 404
+        assert client.get(f"/v1/runs/nobody/{path}", headers=BEARER).status_code == 404
     store = connect(settings)
     broken = ended(client, page="to be broken")
     (key,) = (entry.key for entry in store.entries() if re.search(f"/{broken}/.*/evaluation.json$", entry.key))

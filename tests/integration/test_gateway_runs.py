@@ -256,17 +256,19 @@ def test_files_of_a_version_are_downloaded_one_by_one_or_in_a_zip(
     client: Any, settings: Settings, tmp_path: Path
 ) -> None:
     publish(settings, tmp_path, 1)
+    for path in ("files/labels.json", "model.zip"):
+        assert client.get(f"/v1/models/1/{path}").status_code == 401
     kept = {file["name"]: file for file in client.get("/v1/models/1").json["files"]}
-    one = client.get("/v1/models/1/files/labels.json")
+    one = client.get("/v1/models/1/files/labels.json", headers=BEARER)
     assert (one.data, hashlib.sha256(one.data).hexdigest()) == (b"[]", kept["labels.json"]["sha256"])
     assert one.headers["Content-Disposition"] == f'attachment; filename="{NAME}-1-labels.json"'
     assert one.content_type == "application/octet-stream"
-    zipped = client.get("/v1/models/1/model.zip")
+    zipped = client.get("/v1/models/1/model.zip", headers=BEARER)
     with zipfile.ZipFile(io.BytesIO(zipped.data)) as archive:
         assert archive.testzip() is None
         found = {name: len(archive.read(name)) for name in archive.namelist()}
     assert found == {f"{NAME}/1/{name}": file["size"] for name, file in kept.items()}
-    assert client.get("/v1/models/1/model.zip").data == zipped.data
+    assert client.get("/v1/models/1/model.zip", headers=BEARER).data == zipped.data
     for wrong in (
         "nothing",
         "../2/labels.json",
@@ -275,8 +277,8 @@ def test_files_of_a_version_are_downloaded_one_by_one_or_in_a_zip(
         "labels.json/",
         "%00",
     ):
-        assert client.get(f"/v1/models/1/files/{wrong}").status_code == 404, wrong
-    assert client.get("/v1/models/2/model.zip").status_code == 404
+        assert client.get(f"/v1/models/1/files/{wrong}", headers=BEARER).status_code == 404, wrong
+    assert client.get("/v1/models/2/model.zip", headers=BEARER).status_code == 404
 
 
 def test_the_last_hour_shows_what_was_asked(client: Any) -> None:

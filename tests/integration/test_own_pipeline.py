@@ -10,7 +10,7 @@ import pytest
 import urllib3
 
 from binocular import registry
-from binocular.parts import gateway_url
+from binocular.parts import gateway_token, gateway_url
 from binocular.progress import latest
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
@@ -115,7 +115,8 @@ def test_the_gateway_shows_the_run_and_what_it_left(machine: Machine) -> None:
     url = f"{gateway_url(machine.settings)}/v1/runs/{first.run}"
 
     def get(path: str) -> Any:
-        answer = urllib3.request("GET", f"{url}{path}", timeout=30, retries=False)
+        headers = {"Authorization": f"Bearer {gateway_token(machine.settings)}"}
+        answer = urllib3.request("GET", f"{url}{path}", headers=headers, timeout=30, retries=False)
         assert answer.status == 200, answer.data
         return answer
 
