@@ -4,6 +4,7 @@ import { columnChart, lineChart, matrix } from "./charts.js";
 import { dag, progressOf } from "./dag.js";
 import { confirm, openDialog } from "./dialog.js";
 import { h, replace } from "./dom.js";
+import { enter } from "./enter.js";
 import { metricTable, valueText } from "./figures.js";
 import { count, duration, percent, plural, time } from "./format.js";
 import { icon } from "./icons.js";
@@ -52,7 +53,7 @@ export function page(root, { id }) {
   };
   const failed = (problem) => {
     if (run) return;
-    if (problem.status === 404) stop();
+    if (!problem.passing) stop();
     replace(root, h("div.empty", icon("flow"), h("h1", problem.status === 404 ? "There is no such run" : "This run cannot be shown"), h("p", problem.message), h("a.button", { href: "/runs" }, "All runs")));
   };
   let stop = () => {};
@@ -265,7 +266,12 @@ const DOES = {
 
 function reportFrame(address, step, label) {
   const source = `${address}/reports/${encodeURIComponent(step)}`;
-  return h("div.report", h("iframe", { src: source, title: label, sandbox: "", loading: "lazy" }), h("a.small", { href: source, target: "_blank", rel: "noopener" }, "Open it in a tab of its own"));
+  const place = h("div.report");
+  const show = () => enter().then(
+    () => replace(place, h("iframe", { src: source, title: label, sandbox: "" }), h("a.small", { href: source, target: "_blank", rel: "noopener" }, "Open it in a tab of its own")),
+    () => replace(place, h("div.empty", icon("key"), h("p", "The page shows photos, so it needs a token."), h("button", { type: "button", onclick: show }, "Sign in"))));
+  show();
+  return place;
 }
 
 function openReport(address, step, label) {
