@@ -138,7 +138,7 @@ def ask(page: Page, photos: Path) -> None:
 
 def why(page: Page, photos: Path) -> None:
     """A photo with what its answer rests on."""
-    page.locator("input[type=file]").first.set_input_files(sorted((photos / "metal").iterdir())[0])
+    page.locator("input[type=file]").first.set_input_files(min((photos / "metal").iterdir()))
     page.get_by_role("button", name="Why?").click()
     expect(page.get_by_role("img", name="rests on")).to_be_visible()
 
