@@ -51,7 +51,7 @@ class Assets:
         self.digest = digest.hexdigest()[:DIGEST_CHARACTERS]
 
     def first(self, page: str) -> list[str]:
-        """The scripts that a page needs at once, also those that they import, so that none is waited for in turn."""
+        """The scripts that a page needs at once, with what they import, so that none is waited for in turn."""
         found: dict[str, None] = {}
         waiting = [START, f"{page}.js"]
         for name in waiting:
