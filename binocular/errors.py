@@ -127,6 +127,14 @@ class PortBusyError(BinocularError):
     code = "port_busy"
 
 
+class ClusterError(BinocularError):
+    """Kubernetes' API cannot be reached from here, or refuses. Retrying helps where it is on its way."""
+
+    status = 502
+    code = "cluster"
+    retry = True
+
+
 class ProcessError(BinocularError):
     """A process did not start or end as it should. Its log says why."""
 
@@ -188,6 +196,13 @@ class PipelinesUnavailableError(BinocularError):
     status = 503
     code = "pipelines_unavailable"
     retry = True
+
+
+class PipelinesDeniedError(BinocularError):
+    """The pipelines API rejects our token or namespace. Retrying does not help; changing the settings does."""
+
+    status = 502
+    code = "pipelines_denied"
 
 
 class GatewayUnavailableError(BinocularError):

@@ -4,42 +4,43 @@
     run_id = runs.submit(Path("pipeline.yaml"), {"epochs": 3}, name="first try")
     runs.get(run_id).state
 
-kfp is imported when a client is made and not before: it takes most of a second.
+kfp is imported when a run is started and not before: it takes most of a second and 40 MB.
 """
 
 import contextlib
 import io
 import json
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 import urllib3
 
+from binocular import submitting
 from binocular.errors import (
     BinocularError,
     ConflictError,
     NotFoundError,
+    PipelinesDeniedError,
     PipelinesUnavailableError,
     RequestError,
 )
 from binocular.flow import Flow
 from binocular.parts import pipelines_url
+from binocular.pipelines import Asking, whole_client
 from binocular.settings import Settings, variable
 from binocular.store import connect
 
 T = TypeVar("T")
 Theirs = Any  # an object of kfp's client, which has no types
-
 EXPERIMENT = "Default"
-HEALTH = "/apis/v2beta1/healthz"
+PAGE = 100
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 LARGEST_LOG_BYTES = 64 << 20
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
+_DENIED = (401, 403)
 
 
 @dataclass(frozen=True)
@@ -64,27 +65,26 @@ class Step:
 class Runs:
     """The runs of one pipelines API."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, apart: bool = False) -> None:
+        """The API of the settings. `apart`: runs are started by a process of their own, for one that stays."""
         self._settings = settings
+        self._apart = apart
         self.url = pipelines_url(settings)
-        self._call(self._knock)
-        self._client: Theirs = self._call(lambda: _client(self.url, settings.kfp_timeout_s))
-
-    def _knock(self) -> None:
-        """Find out fast that nobody answers: kfp's client, as it is made, tries for half a minute."""
-        urllib3.request("GET", f"{self.url}{HEALTH}", timeout=self._settings.kfp_timeout_s, retries=False)
+        self._client = Asking(settings)
 
     def submit(self, package: Path, parameters: Mapping[str, str], name: str, *, cache: bool | None = None) -> str:
         """Start a run of a compiled package; its id. Parameters are texts, read as the package's types."""
+        if self._apart:
+            return submitting.submit(self._settings, package, parameters, name)
         given = _typed(package, parameters)
+        self.newest(1)  # nobody may be there: kfp's client, as it is made, tries for half a minute
 
-        def start() -> Theirs:
-            with contextlib.redirect_stdout(io.StringIO()):  # it prints links to pages that are not here
-                return self._client.create_run_from_pipeline_package(
-                    str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
-                )
-
-        return str(self._call(start).run_id)
+        started = self._quietly(
+            lambda: whole_client(self._settings).create_run_from_pipeline_package(
+                str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
+            )
+        )
+        return str(started.run_id)
 
     def get(self, run_id: str) -> Theirs:
         """A run as kfp's client gives it."""
@@ -114,6 +114,72 @@ class Runs:
         """End a run."""
         self._call(lambda: self._client.terminate_run(run_id))
 
+    def repeat(
+        self, package: Path, parameters: Mapping[str, str], name: str, *, cron: str, description: str
+    ) -> None:
+        """Let a package be run at set times: a recurring run, under a name that others may have too."""
+        given = _typed(package, parameters)
+
+        def create() -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                client = whole_client(self._settings)
+                experiment = client.create_experiment(EXPERIMENT, namespace=self._settings.kfp_namespace or None)
+                client.create_recurring_run(
+                    experiment.experiment_id,
+                    name,
+                    description=description,
+                    cron_expression=cron,
+                    max_concurrency=1,
+                    no_catchup=True,
+                    params=given,
+                    pipeline_package_path=str(package),
+                )
+
+        self._call(create)
+
+    def repeated(self, name: str) -> list[Theirs]:
+        """The recurring runs of a name."""
+        found, token = list[Theirs](), ""
+        while True:
+            page = self._call(lambda: self._client.list_recurring_runs(page_size=PAGE, page_token=token))  # noqa: B023
+            found += [each for each in page.recurring_runs or [] if each.display_name == name]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def repeat_no_more(self, recurring_run_id: str) -> None:
+        """End a recurring run; runs that it made stay."""
+        self._call(lambda: self._client.delete_recurring_run(recurring_run_id))
+
+    def upload(self, package: Path, pipeline: str, version: str) -> bool:
+        """Make a package a version of a pipeline, unless there is one of this name; True if this call made it."""
+        self.newest(1)  # as for starting a run
+        client = self._call(lambda: whole_client(self._settings))
+        pipeline_id = self._pipeline(client, pipeline, package)
+        named = json.dumps({"predicates": [{"operation": 1, "key": "display_name", "stringValue": version}]})
+        listed = self._call(lambda: client.list_pipeline_versions(pipeline_id, page_size=1, filter=named))
+        if listed.pipeline_versions:
+            return False
+        try:
+            self._quietly(lambda: client.upload_pipeline_version(str(package), version, pipeline_id))
+        except ConflictError:
+            return False  # somebody was faster
+        return True
+
+    def _pipeline(self, client: Theirs, name: str, package: Path) -> str:
+        """The id of a pipeline; one that is not there yet is made, which takes a package."""
+        found = self._call(lambda: client.get_pipeline_id(name))
+        if not found:
+            with contextlib.suppress(ConflictError):  # somebody was faster
+                self._quietly(lambda: client.upload_pipeline(str(package), name))
+            found = self._call(lambda: client.get_pipeline_id(name))
+        return str(found)
+
+    def _quietly(self, action: Callable[[], T]) -> T:
+        """Do something without the links that the client prints, to pages that are not here."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self._call(action)
+
     def log(self, step: Step) -> str:
         """A step's log as far as it is in the object store."""
         bucket = self._settings.store_bucket
@@ -131,6 +197,11 @@ class Runs:
         try:
             return action()
         except kfp_server_api.ApiException as error:
+            if error.status in _DENIED:
+                raise PipelinesDeniedError(
+                    f"pipelines API {self.url} answered {error.status}: set {variable('kfp_token_file')} and"
+                    f" {variable('kfp_namespace')} to a token and a namespace that it lets in"
+                ) from None
             raise _ERRORS.get(error.status, PipelinesUnavailableError)(_message(error)) from None
         except (urllib3.exceptions.HTTPError, OSError) as error:
             reason = str(getattr(error, "reason", error)).rpartition(": ")[2]
@@ -138,23 +209,6 @@ class Runs:
             raise PipelinesUnavailableError(
                 f"pipelines API {self.url} is not answering ({reason}){hint}"
             ) from None
-
-
-def _client(url: str, timeout_s: float) -> Theirs:
-    import kfp  # noqa: PLC0415 - see above
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # it announces itself with one
-        client = kfp.Client(host=url)
-    # Its calls know no time-out, and a server that takes a request and says nothing would hold us for ever.
-    pool = client._run_api.api_client.rest_client.pool_manager  # noqa: SLF001
-    pool.request = partial(_request, pool.request, timeout_s)
-    return client
-
-
-def _request(send: Callable[..., Theirs], timeout_s: float, *what: object, **how: Theirs) -> Theirs:
-    """A request of kfp's client with a time-out, and tried once: whoever asked decides whether to ask again."""
-    return send(*what, **{**how, "timeout": timeout_s, "retries": False})
 
 
 def _message(error: Theirs) -> str:

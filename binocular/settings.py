@@ -41,6 +41,8 @@ DOWNLOADS = "downloads"
 HIGHEST_STORE_PORT = 55_000
 # A model's name is part of keys, of addresses and of Kubernetes objects.
 MODEL_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# Seconds, minutes, hours, days, months, days of the week; what they hold is for the pipelines API to judge.
+CRON = r"^(\S+( \S+){5})?$"
 # How alike two names must be for one to be a slip of the other (difflib's ratio).
 ALIKE = 0.8
 
@@ -61,6 +63,13 @@ def _store_url(value: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0 or not plain:
         raise ValueError(value)
     return f"{parts.scheme}://{parts.netloc}"
+
+
+def _kfp_url(value: str) -> str:
+    """Take '' or scheme://host[:port][/path] with nothing behind it; whole Kubeflows have a path, /pipeline."""
+    parts = urlsplit(value)
+    root = _store_url(value.removesuffix(parts.path)) if value else ""
+    return f"{root}{parts.path.rstrip('/')}"
 
 
 def _bucket(value: str) -> str:
@@ -147,9 +156,22 @@ class Settings(BaseSettings):
     store_memory_mb: int = Field(384, ge=128, le=65536)
     """Memory that the embedded store aims to stay below, in MB."""
 
-    kfp_url: Annotated[str, AfterValidator(_store_url), Accepts("http(s)://host:port, or nothing")] = ""
+    kfp_url: Annotated[str, AfterValidator(_kfp_url), Accepts("http(s)://host:port, a path too, or nothing")] = ""
     """Kubeflow Pipelines to run on, for example `http://127.0.0.1:8888` of a port forwarded from a cluster.
     Empty: the embedded pipelines API of this machine."""
+
+    kfp_token_file: Annotated[Path | None, AfterValidator(_absolute_if_given), Accepts("a path, or nothing")] = (
+        None
+    )
+    """File with the token that `BINOCULAR_KFP_URL` asks for, such as a projected service account token of a pod.
+    It is read for each request, since Kubernetes renews it."""
+
+    kfp_namespace: str = Field("", pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")
+    """Namespace whose runs are meant, where Kubeflow has several users. Empty: there is one."""
+
+    kfp_ca_file: FilePath | None = None
+    """PEM file of the authority that signed the certificate of `BINOCULAR_KFP_URL`, where the system does not know
+    it."""
 
     kfp_port: int = Field(8888, ge=1024, le=65535)
     """Port of the embedded pipelines API, on the loopback address."""
@@ -236,6 +258,14 @@ class Settings(BaseSettings):
 
     gateway_package: FilePath | None = None
     """Compiled pipeline that a retraining runs. Empty: the one that comes with Binocular."""
+
+    gateway_retrain_after: int = Field(0, ge=0)
+    """New labelled images after which the gateway starts a training by itself, counted from the one before.
+    0: never."""
+
+    gateway_retrain_cron: Annotated[str, Field(pattern=CRON), Accepts("six fields of cron, or nothing")] = ""
+    """When trainings are started at set times, for example `0 0 3 * * *` every night at three; the gateway sees to
+    it as it starts. Empty: what `binocular schedule` said stays."""
 
     minio_binary: FilePath | None = None
     """A `minio` server, for the object store's integration tests to run against as well.

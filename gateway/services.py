@@ -11,8 +11,10 @@ from binocular.parts import gateway_folder, model_address
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
+from gateway.automatic import Automatic
 from gateway.classifier import Classifier
 from gateway.decisions import Decisions
+from gateway.explanation import Explainer
 from gateway.fetching import Fetcher
 from gateway.history import History
 from gateway.keeper import Keeper
@@ -78,6 +80,16 @@ class Services:
         return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
 
     @cached_property
+    def explainer(self) -> Explainer:
+        """What says why the model says what it says."""
+        return Explainer(self.model, self.settings.gateway_deadline_s)
+
+    @cached_property
+    def explainers_line(self) -> Line:
+        """Whose turn it is to be explained: one at once, since it costs as much as many predictions."""
+        return Line(1, self.settings.gateway_deadline_s)
+
+    @cached_property
     def line(self) -> Line:
         """Whose turn it is to be predicted."""
         return Line(self.settings.gateway_threads, self.settings.gateway_queue_s)
@@ -115,15 +127,20 @@ class Services:
 
     @cached_property
     def runs(self) -> "Runs":
-        """The pipelines; imported late, since kfp's client costs a second and most workers never need it."""
+        """The pipelines; imported late, since most workers never need them."""
         from binocular.runs import Runs  # noqa: PLC0415
 
-        return Runs(self.settings)
+        return Runs(self.settings, apart=True)
 
     @cached_property
     def retraining(self) -> Retraining:
         """The one training that may go at a time."""
         return Retraining(self.store, lambda: self.runs, self.settings)
+
+    @cached_property
+    def automatic(self) -> Automatic:
+        """Trainings that nobody asks for."""
+        return Automatic(self.store, self.versions, self.retraining, self.settings.gateway_retrain_after)
 
     @cached_property
     def sessions(self) -> Sessions:

@@ -4,6 +4,8 @@ A client that sends a byte now and then would otherwise hold a thread for as lon
 """
 
 import contextlib
+import ctypes
+import select
 import socket
 import sys
 import time
@@ -13,8 +15,13 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from gateway.line import has_waited
 
+# Of malloc.h: how many heaps there are, and from which size on memory is the system's again once it is free.
+M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
+HEAPS, LARGE_BYTES = 2, 256 << 10
 LOOK_EVERY_S = 1.0
 AT_ONCE = 16
+# A client in a hurry asks again within this time. The way through the main thread costs as much as decoding.
+MOMENT_MS = 2
 # How long a thread may keep Python to itself: the one that takes connections in stands in line with all others,
 # and whoever is to be refused at once must be taken in first.
 SWITCH_S = 0.0005
@@ -33,6 +40,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """In the process of its own, before it serves."""
         sys.setswitchinterval(SWITCH_S)
+        _give_memory_back()
         super().init_process()
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's
@@ -51,12 +59,16 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def handle(self, conn: Any) -> Any:  # noqa: ANN401 - gunicorn's
         """A request, in a thread, from its first byte to its answer."""
-        self._begun[conn] = now = time.monotonic()
-        has_waited(now - conn.enqueued_at)
-        try:
-            return super().handle(conn)
-        finally:
-            del self._begun[conn]
+        while True:
+            self._begun[conn] = now = time.monotonic()
+            has_waited(now - conn.enqueued_at)
+            try:
+                again = super().handle(conn)
+            finally:
+                del self._begun[conn]
+            if again is not True or not self.alive or not _says_more(conn):
+                return again
+            conn.enqueued_at = time.monotonic()
 
     def notify(self) -> None:
         """Called by the main thread every second or more often."""
@@ -69,3 +81,24 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if now - begun > self.receive_s:
                 with contextlib.suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
+
+
+def _give_memory_back() -> None:
+    """Let what a large photo took go back to the system: the C library would keep it, thread by thread."""
+    with contextlib.suppress(AttributeError):  # not the GNU C library
+        options = ctypes.CDLL(None).mallopt
+        for name, value in (
+            (M_ARENA_MAX, HEAPS),
+            (M_MMAP_THRESHOLD, LARGE_BYTES),
+            (M_TRIM_THRESHOLD, LARGE_BYTES),
+        ):
+            options(name, value)
+
+
+def _says_more(conn: Any) -> bool:  # noqa: ANN401 - gunicorn's
+    """Whether the next request is there, or comes within a moment: then nobody else needs to look out for it."""
+    if conn.parser.unreader.buf.getvalue():
+        return True
+    poll = select.poll()
+    poll.register(conn.sock, select.POLLIN)
+    return bool(poll.poll(MOMENT_MS))

@@ -4,6 +4,7 @@ import hashlib
 import io
 import socket
 import time
+import uuid
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from binocular import registry
+from binocular import registry, scheduling
 from binocular.contributions import contribution_key
+from binocular.errors import RequestError
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from gateway.retraining import LEASE_S, Lease
-from tests.gateway_server import BEARER, NAME, documented_app, publish_facts, settings_for
+from tests.gateway_server import BEARER, NAME, GatewayServer, documented_app, picture, publish_facts, settings_for
 from tests.integration.test_registry import VERDICT
 from tests.pipelines_server import PipelinesServer
 from tests.sample_pipelines import compiled, tiny
@@ -134,6 +136,67 @@ def test_a_lease_without_a_run_holds_for_a_while_and_then_no_more(client: Any, s
     assert start(client).json["code"] == "retraining"
     store.put(key, left.model_copy(update={"taken": time.time() - LEASE_S - 1}).text().encode())
     assert start(client).status_code == 202
+
+
+def test_enough_new_images_start_one_training_and_never_a_loop(settings: Settings) -> None:
+    changed = settings.model_copy(update={"gateway_retrain_after": 2})
+    client: Any = documented_app(changed).test_client()
+    other = documented_app(changed).test_client()
+
+    def send(number: int) -> list[str]:
+        """Send an image through both gateways; the runs there are once both have looked."""
+        for each in (client, other):
+            form = {"label": "glass", "files": (io.BytesIO(picture(number)), "a.png")}
+            assert each.post("/v1/images", data=form, headers=BEARER).status_code == 200
+            each.application.extensions["binocular"].automatic._thread.submit(lambda: None).result(60)
+        return [run["id"] for run in client.get("/v1/runs").json["runs"]]
+
+    before = len(send(1))
+    first = send(2)
+    assert len(first) == before + 1
+    assert ended(client, first[0])["state"] == "SUCCEEDED"  # and nothing new is in production
+    assert send(3) == first
+    second = send(4)
+    assert len(second) == before + 2
+    ended(client, second[0])
+
+
+def test_where_none_is_wanted_none_is_started_by_itself(client: Any) -> None:
+    before = client.get("/v1/runs").json
+    form = {"label": "glass", "files": (io.BytesIO(picture(1)), "a.png")}
+    assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
+    assert client.get("/v1/runs").json == before
+    assert "_thread" not in vars(client.application.extensions["binocular"].automatic)
+
+
+def test_trainings_at_set_times_are_one_recurring_run_however_often_that_is_said(
+    settings: Settings, pipelines: PipelinesServer
+) -> None:
+    wanted = settings.model_copy(update={"model_name": f"m-{uuid.uuid4().hex[:8]}"})
+    assert scheduling.schedule(wanted, "0 0 3 * * *")
+    assert not scheduling.schedule(wanted, "0 0 3 * * *")
+    assert [scheduling.times(each) for each in scheduling.scheduled(wanted)] == ["0 0 3 * * *"]
+    assert scheduling.schedule(wanted, "*/2 * * * * *")
+    [found] = scheduling.scheduled(wanted)
+    assert found.runtime_config.parameters == {"name": wanted.model_name}
+
+    def ran() -> bool:
+        runs = pipelines.client().list_runs(page_size=20, sort_by="created_at desc").runs or []
+        return any(run.recurring_run_id == found.recurring_run_id for run in runs)
+
+    wait_until(ran)
+    assert scheduling.unschedule(wanted) == 1
+    assert scheduling.scheduled(wanted) == []
+    with pytest.raises(RequestError):
+        scheduling.schedule(wanted, "a b c d e f")
+
+
+def test_the_gateway_sees_to_the_times_as_it_starts(settings: Settings, tmp_path: Path) -> None:
+    changes = {"model_name": f"m-{uuid.uuid4().hex[:8]}", "gateway_workers": 1}
+    wanted = settings.model_copy(update=changes | {"gateway_retrain_cron": "0 0 4 * * *"})
+    with GatewayServer(tmp_path, wanted):
+        wait_until(lambda: [scheduling.times(each) for each in scheduling.scheduled(wanted)] == ["0 0 4 * * *"])
+    scheduling.unschedule(wanted)
 
 
 def test_parameters_that_the_pipeline_does_not_take_are_refused_and_block_nobody(client: Any) -> None:
