@@ -52,6 +52,7 @@ def photograph(browser: Browser, machine: Machine, photos: Path, folder: Path) -
     pages: dict[str, tuple[str, Act]] = {
         "try": ("/", lambda _: None),
         "try-answers": ("/", lambda page: ask(page, photos)),
+        "try-why": ("/", lambda page: why(page, photos)),
         "try-correct": ("/", lambda page: correct(page, photos)),
         "data": ("/data", lambda _: None),
         "data-review": ("/data", lambda page: review(page, photos)),
@@ -133,6 +134,13 @@ def ask(page: Page, photos: Path) -> None:
     expect(page.locator(".label")).to_have_count(len(files))
     inputs.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"no photo"})
     expect(page.locator(".told.bad")).to_be_visible()
+
+
+def why(page: Page, photos: Path) -> None:
+    """A photo with what its answer rests on."""
+    page.locator("input[type=file]").first.set_input_files(min((photos / "metal").iterdir()))
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_role("img", name="rests on")).to_be_visible()
 
 
 def correct(page: Page, photos: Path) -> None:

@@ -78,6 +78,15 @@ def test_photos_are_dropped_and_pasted(page: Page, photos: Path) -> None:
     expect(page.locator(".label")).to_have_count(2)
 
 
+def test_a_photo_is_taken_with_the_camera(page: Page) -> None:
+    page.goto("/")
+    page.get_by_role("button", name="Take a photo").click()
+    page.get_by_role("dialog").get_by_role("button", name="Take it").click()
+    card = page.get_by_role("article", name="photo.jpg")
+    expect(card.locator(".label")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_wrong_label_is_corrected_in_two_clicks_and_can_be_taken_back_until_it_is_sent(
     page: Page, mine: Path, machine: Machine, token: str
 ) -> None:
