@@ -1,6 +1,6 @@
 """How often the gate's rule about classes rejects: models that are equally good, and a class that got worse.
 
-    python benchmarks/gate.py
+    python -m benchmarks.gate
 
 Draws test sets: of each class so many images; on a part of them candidate and champion differ, each as often in
 the right. For "a class worse", the candidate recognises that much less of one class in truth.

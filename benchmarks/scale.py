@@ -1,6 +1,6 @@
 """How ingest and validation grow with the number of images: time an image, and peak memory.
 
-    python benchmarks/scale.py --images 10000 --images 100000 --json scale.json
+    python -m benchmarks.scale --images 10000 --images 100000 --json scale.json
 
 Draws tiny synthetic photos into a tar file and runs each step on it in a process of its own, as a person would.
 """

@@ -1,7 +1,7 @@
 """What the model server costs: start, memory, what a request takes beyond the model, and throughput.
 
-    python benchmarks/serving.py --json serving.json
-    python benchmarks/serving.py --alpha 1.0 --weights mobilenet_v2_1.0_no_top.weights.h5
+    python -m benchmarks.serving --json serving.json
+    python -m benchmarks.serving --alpha 1.0 --weights mobilenet_v2_1.0_no_top.weights.h5
 
 Makes a MobileNetV2 as our export does (frozen SavedModel and LiteRT model), then asks a server process over
 gRPC and, turn by turn in the same run, runs bare LiteRT interpreters in a loop: on a machine that others use
@@ -9,7 +9,6 @@ too, only ratios of neighbours in time mean something. Clients and server share 
 """
 
 import json
-import os
 import signal
 import socket
 import statistics
@@ -29,12 +28,12 @@ from ai_edge_litert.interpreter import Interpreter
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.models import make
+from benchmarks.timing import CORES
 from binocular.wire import messages, tensors
 
-CORES = len(os.sched_getaffinity(0))
 CLIENTS = 16
 BATCHES = (1, 8, 64)
-CLASSES = 6
 START_WITHIN_S = 60
 MB = 1e6
 
@@ -49,20 +48,7 @@ MB = 1e6
 def main(alpha: float, side: int, weights: Path | None, rounds: int, seconds: float, out: Path | None) -> None:
     """Measure, and print a table."""
     with tempfile.TemporaryDirectory() as scratch:
-        version = Path(scratch) / "model" / "1"
-        # In a process of its own: this one shall not hold tensorflow while it measures.
-        subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                (
-                    f"import benchmarks.serving as s; s.make({str(version)!r}, {alpha}, {side}, "
-                    f"{str(weights) if weights else None!r})"
-                ),
-            ],
-            check=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
+        version = make(Path(scratch), alpha, side, weights).version
         image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
         figures = {
             "cores": CORES,
@@ -75,38 +61,6 @@ def main(alpha: float, side: int, weights: Path | None, rounds: int, seconds: fl
     _print(figures)
     if out:
         out.write_text(json.dumps(figures, indent=1))
-
-
-def make(folder: str, alpha: float, side: int, weights: str | None) -> None:
-    """A version folder as our export makes it. Imports tensorflow."""
-    import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
-    from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415
-        convert_variables_to_constants_v2 as freeze,
-    )
-
-    body = keras.applications.MobileNetV2(
-        include_top=False, weights=weights, alpha=alpha, input_shape=(side, side, 3), pooling="avg"
-    )
-    pixels = keras.Input((side, side, 3))
-    model = keras.Model(pixels, keras.layers.Dense(CLASSES, activation="softmax")(body(pixels, training=False)))
-
-    def serve(images: object) -> object:
-        return model(tf.cast(images, tf.float32) / 127.5 - 1, training=False)
-
-    spec = tf.TensorSpec([None, side, side, 3], tf.uint8, name="images")
-    frozen = freeze(tf.function(serve).get_concrete_function(spec))
-    v1 = tf.compat.v1
-    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
-        tf.import_graph_def(frozen.graph.as_graph_def(), name="")
-        signature = v1.saved_model.predict_signature_def(
-            {"images": graph.get_tensor_by_name(frozen.inputs[0].name)},
-            {"probabilities": graph.get_tensor_by_name(frozen.outputs[0].name)},
-        )
-        builder = v1.saved_model.Builder(folder)
-        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
-        builder.save()
-    Path(folder, "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
 
 
 class Bare:

@@ -16,6 +16,7 @@ from binocular.store import connect
 
 # A readiness probe must answer fast: it is asked again and again.
 PROBE_S = 1.0
+PIPELINES_HEALTH = "/apis/v2beta1/healthz"
 GATEWAY_TOKEN = "gateway-token"  # noqa: S105 - the name of a file
 
 
@@ -72,7 +73,7 @@ def _pipelines(settings: Settings) -> Part:
         ports=[settings.kfp_port],
         port_setting=variable("kfp_port"),
         url=pipelines_url(settings),
-        ready=lambda: _answers(f"{pipelines_url(settings)}/apis/v2beta1/healthz"),
+        ready=lambda: _answers(f"{pipelines_url(settings)}{PIPELINES_HEALTH}"),
         # kfp then leaves out its client and compiler, which the server does not use: half its time to start.
         environment={**as_environment(settings), "_KFP_RUNTIME": "true"},
     )

@@ -79,13 +79,12 @@ class Runs:
         given = _typed(package, parameters)
         self.newest(1)  # nobody may be there: kfp's client, as it is made, tries for half a minute
 
-        def start() -> Theirs:
-            with contextlib.redirect_stdout(io.StringIO()):  # it prints links to pages that are not here
-                return whole_client(self._settings).create_run_from_pipeline_package(
-                    str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
-                )
-
-        return str(self._call(start).run_id)
+        started = self._quietly(
+            lambda: whole_client(self._settings).create_run_from_pipeline_package(
+                str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
+            )
+        )
+        return str(started.run_id)
 
     def get(self, run_id: str) -> Theirs:
         """A run as kfp's client gives it."""
@@ -151,6 +150,35 @@ class Runs:
     def repeat_no_more(self, recurring_run_id: str) -> None:
         """End a recurring run; runs that it made stay."""
         self._call(lambda: self._client.delete_recurring_run(recurring_run_id))
+
+    def upload(self, package: Path, pipeline: str, version: str) -> bool:
+        """Make a package a version of a pipeline, unless there is one of this name; True if this call made it."""
+        self.newest(1)  # as for starting a run
+        client = self._call(lambda: whole_client(self._settings))
+        pipeline_id = self._pipeline(client, pipeline, package)
+        named = json.dumps({"predicates": [{"operation": 1, "key": "display_name", "stringValue": version}]})
+        listed = self._call(lambda: client.list_pipeline_versions(pipeline_id, page_size=1, filter=named))
+        if listed.pipeline_versions:
+            return False
+        try:
+            self._quietly(lambda: client.upload_pipeline_version(str(package), version, pipeline_id))
+        except ConflictError:
+            return False  # somebody was faster
+        return True
+
+    def _pipeline(self, client: Theirs, name: str, package: Path) -> str:
+        """The id of a pipeline; one that is not there yet is made, which takes a package."""
+        found = self._call(lambda: client.get_pipeline_id(name))
+        if not found:
+            with contextlib.suppress(ConflictError):  # somebody was faster
+                self._quietly(lambda: client.upload_pipeline(str(package), name))
+            found = self._call(lambda: client.get_pipeline_id(name))
+        return str(found)
+
+    def _quietly(self, action: Callable[[], T]) -> T:
+        """Do something without the links that the client prints, to pages that are not here."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self._call(action)
 
     def log(self, step: Step) -> str:
         """A step's log as far as it is in the object store."""

@@ -126,6 +126,7 @@ def connect(settings: Settings) -> "Store":
             timeout_s=settings.store_timeout_s,
             deadline_s=settings.store_deadline_s,
             parallel=settings.store_parallel,
+            **({"advice": "`binocular up` starts it"} if local else {}),
         )
     )
 

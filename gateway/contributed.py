@@ -17,10 +17,7 @@ from binocular import datasets
 from binocular.contributions import KINDS, contribution_key
 from binocular.errors import IntegrityError, NotFoundError, RequestError
 from binocular.imaging import decode, identify
-from binocular.publication import MANIFEST, read_manifest
-from binocular.snapshot import FACTS, SPLITS
-from gateway.calls import call, query
-from gateway.data_messages import (
+from binocular.messages.data import (
     ClassCounts,
     Contributed,
     Contributions,
@@ -30,6 +27,9 @@ from gateway.data_messages import (
     ThumbnailQuery,
     WhichImage,
 )
+from binocular.publication import MANIFEST, read_manifest
+from binocular.snapshot import FACTS, SPLITS
+from gateway.calls import call, query
 from gateway.services import services
 from gateway.waiting import Sent, sent
 

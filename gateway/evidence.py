@@ -14,12 +14,8 @@ from flask import Blueprint, Response
 from binocular.candidate import FACTS
 from binocular.errors import IntegrityError, NotFoundError
 from binocular.flow import Flow
-from binocular.runs import ENDED, steps
-from binocular.store import Store
-from gateway import artifacts, graph
-from gateway.calls import call, query
-from gateway.messages import Message
-from gateway.run_messages import (
+from binocular.messages import Message
+from binocular.messages.runs import (
     ClassFigures,
     DataFinding,
     EvaluationFacts,
@@ -29,6 +25,10 @@ from gateway.run_messages import (
     TrainingFacts,
     ValidationFacts,
 )
+from binocular.runs import ENDED, steps
+from binocular.store import Store
+from gateway import artifacts, graph
+from gateway.calls import call, query
 from gateway.runs import checked
 from gateway.services import services
 

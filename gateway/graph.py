@@ -9,10 +9,10 @@ from typing import Any
 from binocular.errors import NotFoundError
 from binocular.flow import Flow, Node
 from binocular.logs import said as said_in
+from binocular.messages.runs import RunStep, StepProgress
 from binocular.progress import latest
 from binocular.runs import ENDED, Step, steps
 from binocular.store import Store
-from gateway.run_messages import RunStep, StepProgress
 
 # Progress is among the last lines of a log.
 TAIL_BYTES = 32 << 10

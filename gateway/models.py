@@ -8,11 +8,8 @@ from flask import Blueprint, request
 from binocular import registry
 from binocular.bundle import CARD
 from binocular.errors import BinocularError, ConflictError
-from binocular.registry import Move, Production
-from gateway.calls import call, json_body, query
-from gateway.journal import note
-from gateway.messages import Listing
-from gateway.model_messages import (
+from binocular.messages import Listing
+from binocular.messages.models import (
     ModelFile,
     Models,
     Moved,
@@ -22,7 +19,10 @@ from gateway.model_messages import (
     Version,
     VersionDetail,
 )
-from gateway.run_messages import Chosen, EnergyUsed
+from binocular.messages.runs import Chosen, EnergyUsed
+from binocular.registry import Move, Production
+from gateway.calls import call, json_body, query
+from gateway.journal import note
 from gateway.services import services
 
 blueprint = Blueprint("models", __name__)

@@ -16,9 +16,9 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from binocular import tokens
+from binocular.messages import Problem
 from binocular.settings import Settings
 from gateway.calls import DECLARED, Call
-from gateway.messages import Problem
 from gateway.problems import CONTENT_TYPE
 
 VERSION = "3.1.0"

@@ -8,10 +8,10 @@ from flask import Blueprint
 
 from binocular.errors import RequestError
 from binocular.flow import Flow, Parameter
+from binocular.messages.runs import Pipeline, PipelineParameter
 from binocular.scheduling import package_of
 from gateway.calls import call
 from gateway.retraining import NAME
-from gateway.run_messages import Pipeline, PipelineParameter
 from gateway.services import services
 
 blueprint = Blueprint("pipeline", __name__)

@@ -2,16 +2,12 @@
 
 import base64
 import time
+from contextlib import ExitStack
 
 from flask import Blueprint
 
 from binocular.errors import BinocularError
-from gateway import intake, metrics
-from gateway.calls import call, query
-from gateway.classifier import Classified
-from gateway.decoding import decode
-from gateway.journal import note
-from gateway.messages import (
+from binocular.messages import (
     Batch,
     BatchItem,
     Explanation,
@@ -23,6 +19,11 @@ from gateway.messages import (
     Prediction,
     Problem,
 )
+from gateway import intake, metrics
+from gateway.calls import call, query
+from gateway.classifier import Classified
+from gateway.decoding import decode
+from gateway.journal import note
 from gateway.problems import problem
 from gateway.services import services
 
@@ -91,12 +92,14 @@ def _predicted(
 ) -> list[Prediction | BinocularError]:
     """Ask about images, keeping them meanwhile."""
     here = services()
-    with here.line.turn():
-        keeping = [here.keeper.keep(data) for _, data in images]
-        outcomes = list(here.classifier.classify([data for _, data in images]))
-    kept = here.keeper.kept([future for _, future in keeping])
+    datas = [data for _, data in images]
+    with ExitStack() as until_kept:
+        with here.line.turn():
+            keeping = until_kept.enter_context(here.keeper.keep(datas))
+            outcomes = list(here.classifier.classify(datas))
+        kept = keeping.kept()
     answers: list[Prediction | BinocularError] = []
-    for (prediction, _), is_kept, outcome in zip(keeping, kept, outcomes, strict=True):
+    for prediction, is_kept, outcome in zip(keeping.ids, kept, outcomes, strict=True):
         if isinstance(outcome, BinocularError):
             metrics.REFUSED.labels(outcome.code).inc()
             answers.append(outcome)

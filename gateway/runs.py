@@ -8,12 +8,12 @@ from flask import Blueprint, request
 from binocular import registry
 from binocular.errors import NotFoundError, RequestError
 from binocular.flow import Flow
+from binocular.messages import Listing, Retrain, Started
+from binocular.messages.runs import Decision, Reason, RunDetail, RunList, RunSummary
 from gateway import graph
 from gateway.calls import call, json_body, query
 from gateway.journal import note
-from gateway.messages import Listing, Retrain, Started
 from gateway.retraining import PREFIX_OF_NAME
-from gateway.run_messages import Decision, Reason, RunDetail, RunList, RunSummary
 from gateway.services import services
 
 blueprint = Blueprint("runs", __name__)

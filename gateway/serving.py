@@ -30,6 +30,9 @@ GRACE_S = 25
 OTHERS = 8
 # A worker that hangs for longer than any request may take is replaced.
 HANGS_S = 120
+# A connection that is closed while a request is on its way fails that request: longer than clients and proxies
+# usually keep one that is idle. It costs no thread meanwhile.
+IDLE_S = 75
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for heartbeats, which must not wait for a disk
 
 
@@ -51,6 +54,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
             "threads": ours.gateway_threads + MOST_WAITING + OTHERS,
             "worker_class": type("Worker", (Worker,), {"receive_s": ours.gateway_receive_s}),
             "timeout": HANGS_S,
+            "keepalive": IDLE_S,
             "graceful_timeout": GRACE_S,
             "control_socket_disable": True,
             # Nobody's headers say where a request came from or where it goes; see `gateway_proxies`.

@@ -6,12 +6,12 @@ from typing import Any
 from flask import Blueprint, Response, after_this_request, request
 
 from binocular.errors import UnauthorizedError
+from binocular.messages import Session, SignIn
 from binocular.tokens import SCOPES
 from gateway.access import Caller
 from gateway.calls import call, json_body
 from gateway.journal import note
 from gateway.limits import client_of
-from gateway.messages import Session, SignIn
 from gateway.services import services
 from gateway.sessions import COOKIE, is_our_page
 

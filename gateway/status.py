@@ -7,11 +7,11 @@ from flask import Blueprint
 
 from binocular.bundle import Bundle
 from binocular.contributions import KINDS
+from binocular.messages.status import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway import metrics
 from gateway.calls import call
 from gateway.models import available
 from gateway.services import services
-from gateway.status_messages import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway.waiting import sent
 
 blueprint = Blueprint("status", __name__)

@@ -11,13 +11,13 @@ from flask import Blueprint
 
 from binocular import registry
 from binocular.errors import BinocularError
+from binocular.messages.status import ConfidenceBin, History, HistoryPoint, HistoryQuery, Part, Parts
 from binocular.parts import pipelines_url
 from gateway import metrics
 from gateway.calls import call, query
 from gateway.history import Counts, Minute
 from gateway.problems import meaning
 from gateway.services import Services, services
-from gateway.status_messages import ConfidenceBin, History, HistoryPoint, HistoryQuery, Part, Parts
 
 blueprint = Blueprint("windows", __name__)
 

@@ -1,4 +1,4 @@
-"""What requests and answers hold."""
+"""What the gateway's API takes and answers: its views and its Python client hold the same models."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self

@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from gateway.messages import Message
+from binocular.messages import Message
 
 
 class ClassCounts(Message):

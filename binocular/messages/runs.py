@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from gateway.messages import Message
+from binocular.messages import Message
 
 Figures = dict[str, float]
 Number = float | None

@@ -4,8 +4,8 @@ from typing import Any
 
 from pydantic import Field
 
-from gateway.messages import Message
-from gateway.run_messages import Chosen, EnergyUsed
+from binocular.messages import Message
+from binocular.messages.runs import Chosen, EnergyUsed
 
 
 class Version(Message):
