@@ -7,16 +7,17 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 UV := $(shell command -v uv)
 BIN := .venv/bin
-SETS := gateway server server-tensorflow components local
+SETS := gateway puller server server-tensorflow components pipelines local
 SAMPLE ?= sample
 # Built binaries of tools that tests use live outside the tree, so that a fresh clone finds them again.
 TOOLS ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/binocular/bin
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
+KUSTOMIZE_VERSION := v5.8.0
 
 .PHONY: help
 help: ## List the commands
 	@echo "make COMMAND, where COMMAND is one of"
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18
 
 .PHONY: setup
 setup: .venv/local ## Install what Binocular needs into .venv
@@ -107,11 +108,16 @@ test: .venv/dev ## Run every test
 test-unit: .venv/dev ## Run the tests that take seconds
 	$(BIN)/pytest tests/unit
 
+.PHONY: screenshots
+screenshots: .venv/dev ## Photograph every page of the dashboard into screenshots/
+	$(BIN)/python -m tests.e2e.screenshots
+
 .PHONY: lint format
 lint: .venv/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 format: .venv/dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -142,6 +148,61 @@ $(TOOLS)/minio:
 	@command -v go >/dev/null || { echo "make minio needs Go, which is not on this machine"; exit 1; }
 	@echo "building MinIO $(MINIO_VERSION): a few minutes"
 	@mkdir -p "$(TOOLS)" && GOBIN="$(TOOLS)" go install github.com/minio/minio@$(MINIO_VERSION)
+
+.PHONY: kustomize
+kustomize: $(TOOLS)/kustomize ## Build kustomize with Go, for the manifests
+$(TOOLS)/kustomize:
+	@command -v go >/dev/null || { echo "make kustomize needs Go, which is not on this machine"; exit 1; }
+	@mkdir -p "$(TOOLS)" && GOBIN="$(TOOLS)" go install sigs.k8s.io/kustomize/kustomize/v5@$(KUSTOMIZE_VERSION)
+
+.PHONY: manifests
+manifests: .venv/dev ## Render the manifests to manifests/rendered
+	@$(BIN)/python -m manifests.render
+
+# REGISTRY stands before the images' names; BUILD_OPTIONS and RUN_OPTIONS are for docker, podman or buildah.
+.PHONY: images push test-containers
+images: .venv/local ## Build the container images: make images REGISTRY=registry.example.com/team
+	@$(BIN)/python -m pipeline.images $(if $(REGISTRY),--registry "$(REGISTRY)") --options="$(BUILD_OPTIONS)"
+push: .venv/local ## Build the container images and push them to REGISTRY
+	@$(BIN)/python -m pipeline.images --push --registry "$(or $(REGISTRY),$(error make push REGISTRY=registry.example.com/team))" --options="$(BUILD_OPTIONS)"
+test-containers: .venv/dev ## Build the images and drive them: minutes, and a container engine
+	BUILD_OPTIONS="$(BUILD_OPTIONS)" RUN_OPTIONS="$(RUN_OPTIONS)" $(BIN)/pytest tests/containers -v
+
+.PHONY: compose-env compose-up compose-down
+compose-env: .venv/local ## Write the .env of compose.yaml: new keys, unless there are some, and the images' tags
+	@$(BIN)/python -m manifests.compose_env
+compose-up: compose-env ## Build the images and start Binocular in containers
+	@$(BIN)/python -m pipeline.images gateway pipelines puller server --options="$(BUILD_OPTIONS)"
+	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
+	docker compose up --detach --wait
+compose-down: ## Stop the containers; what they keep stays in volumes
+	docker compose down
+
+# A cluster. OVERLAY is one of manifests/overlays, or a folder of yours; WITH are components of manifests/components.
+CLUSTER ?= binocular
+OVERLAY ?= kind
+KFP_VERSION := 2.17.0
+KIND_NODE := kindest/node:v1.35.0
+KUBECTL ?= kubectl
+.PHONY: kind-up kind-images kind-down deploy submit
+kind-up: ## Make a kind cluster with Kubeflow Pipelines on it
+	kind get clusters | grep -qx "$(CLUSTER)" || kind create cluster --name "$(CLUSTER)" --image "$(KIND_NODE)" --wait 300s
+	$(KUBECTL) apply -k "github.com/kubeflow/pipelines/manifests/kustomize/cluster-scoped-resources?ref=$(KFP_VERSION)"
+	$(KUBECTL) wait --for condition=established --timeout=120s crd/applications.app.k8s.io
+	$(KUBECTL) apply -k "github.com/kubeflow/pipelines/manifests/kustomize/env/platform-agnostic?ref=$(KFP_VERSION)"
+	$(KUBECTL) -n kubeflow wait --for=condition=available --timeout=900s deployment --all
+kind-images: images ## Build the container images and load them into the kind cluster
+	$(BIN)/python -m pipeline.images --tags | xargs kind load docker-image --name "$(CLUSTER)"
+kind-down: ## Delete the kind cluster
+	kind delete cluster --name "$(CLUSTER)"
+deploy: .venv/local ## Apply the manifests: make deploy OVERLAY=cloud REGISTRY=… WITH="monitoring" ACCELERATORS=1
+	@$(BIN)/python -m manifests.deployment "$(OVERLAY)" $(foreach each,$(WITH),--with $(each)) \
+		$(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ACCELERATORS),--accelerators $(ACCELERATORS))
+	@# A job cannot be changed, only made anew; these may run again at any time.
+	$(KUBECTL) -n binocular delete job secrets bucket upload --ignore-not-found
+	$(KUBECTL) apply -k build/deploy
+submit: .venv/local ## Start a run on the cluster behind BINOCULAR_KFP_URL: make submit DATA=s3://bucket/photos
+	@$(BIN)/binocular run build/deploy/pipeline.yaml $(if $(DATA),--param source="$(DATA)")
 
 .PHONY: clean
 clean: ## Remove .venv and caches; data in .binocular stays

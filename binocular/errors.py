@@ -127,6 +127,14 @@ class PortBusyError(BinocularError):
     code = "port_busy"
 
 
+class ClusterError(BinocularError):
+    """Kubernetes' API cannot be reached from here, or refuses. Retrying helps where it is on its way."""
+
+    status = 502
+    code = "cluster"
+    retry = True
+
+
 class ProcessError(BinocularError):
     """A process did not start or end as it should. Its log says why."""
 

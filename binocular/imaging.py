@@ -7,6 +7,7 @@ The format is told by content, never by name. Bytes come from strangers: nothing
 known, and whatever a decoder trips over becomes an `ImageError` of one line.
 """
 
+import contextlib
 import io
 from dataclasses import dataclass
 from typing import Any
@@ -95,10 +96,9 @@ def _format(image: Image.Image) -> str:
 
 def _upright(image: Image.Image) -> Image.Image:
     """Turn the picture as its EXIF data says; damaged metadata leaves it as it is."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # noqa: BLE001 - the picture itself is good
-        return image
+    with contextlib.suppress(Exception):  # the picture itself is good
+        ImageOps.exif_transpose(image, in_place=True)  # a copy of a large photo would double its memory
+    return image
 
 
 def _rgb(image: Image.Image) -> Image.Image:
@@ -109,7 +109,7 @@ def _rgb(image: Image.Image) -> Image.Image:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, layer).convert("RGB")
-    return image.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
@@ -117,9 +117,10 @@ def _eight_bits(values: NDArray[Any]) -> NDArray[np.uint8]:
     if np.issubdtype(values.dtype, np.floating):
         finite = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
         scale = 255.0 if finite.max(initial=0.0) <= 1.0 else 1.0
-    else:
-        finite, scale = values.astype(np.float64), 255.0 / SIXTEEN_BITS
-    scaled: NDArray[np.uint8] = np.clip(np.rint(finite * scale), 0, 255).astype(np.uint8)
+        gray: NDArray[np.uint8] = np.clip(np.rint(finite * scale), 0, 255).astype(np.uint8)
+        return gray
+    table = np.rint(np.arange(SIXTEEN_BITS + 1) * (255.0 / SIXTEEN_BITS)).astype(np.uint8)
+    scaled: NDArray[np.uint8] = table[np.clip(values, 0, SIXTEEN_BITS)]
     return scaled
 
 

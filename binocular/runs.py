@@ -27,6 +27,7 @@ from binocular.errors import (
     PipelinesUnavailableError,
     RequestError,
 )
+from binocular.flow import Flow
 from binocular.parts import pipelines_url
 from binocular.pipelines import Asking, whole_client
 from binocular.settings import Settings, variable
@@ -55,6 +56,9 @@ class Step:
     cached: bool
     outputs: Mapping[str, str]
     is_group: bool
+    started: datetime | None = None
+    ended: datetime | None = None
+    attempts: int = 1
 
 
 class Runs:
@@ -74,17 +78,30 @@ class Runs:
         given = _typed(package, parameters)
         self.newest(1)  # nobody may be there: kfp's client, as it is made, tries for half a minute
 
-        def start() -> Theirs:
-            with contextlib.redirect_stdout(io.StringIO()):  # it prints links to pages that are not here
-                return whole_client(self._settings).create_run_from_pipeline_package(
-                    str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
-                )
-
-        return str(self._call(start).run_id)
+        started = self._quietly(
+            lambda: whole_client(self._settings).create_run_from_pipeline_package(
+                str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
+            )
+        )
+        return str(started.run_id)
 
     def get(self, run_id: str) -> Theirs:
         """A run as kfp's client gives it."""
         return self._call(lambda: self._client.get_run(run_id))
+
+    def package(self, run: Theirs) -> dict[str, Any]:
+        """The compiled package that a run carries out; empty where the API does not tell."""
+        if run.pipeline_spec:
+            return dict(run.pipeline_spec)
+        named = run.pipeline_version_reference
+        if not named or not named.pipeline_version_id:
+            return {}
+        with contextlib.suppress(NotFoundError):  # it may be deleted
+            version = self._call(
+                lambda: self._client.get_pipeline_version(named.pipeline_id, named.pipeline_version_id)
+            )
+            return dict(version.pipeline_spec or {})
+        return {}
 
     def newest(self, count: int) -> list[Theirs]:
         """The runs that were made last."""
@@ -95,6 +112,35 @@ class Runs:
     def terminate(self, run_id: str) -> None:
         """End a run."""
         self._call(lambda: self._client.terminate_run(run_id))
+
+    def upload(self, package: Path, pipeline: str, version: str) -> bool:
+        """Make a package a version of a pipeline, unless there is one of this name; True if this call made it."""
+        self.newest(1)  # as for starting a run
+        client = self._call(lambda: whole_client(self._settings))
+        pipeline_id = self._pipeline(client, pipeline, package)
+        named = json.dumps({"predicates": [{"operation": 1, "key": "display_name", "stringValue": version}]})
+        listed = self._call(lambda: client.list_pipeline_versions(pipeline_id, page_size=1, filter=named))
+        if listed.pipeline_versions:
+            return False
+        try:
+            self._quietly(lambda: client.upload_pipeline_version(str(package), version, pipeline_id))
+        except ConflictError:
+            return False  # somebody was faster
+        return True
+
+    def _pipeline(self, client: Theirs, name: str, package: Path) -> str:
+        """The id of a pipeline; one that is not there yet is made, which takes a package."""
+        found = self._call(lambda: client.get_pipeline_id(name))
+        if not found:
+            with contextlib.suppress(ConflictError):  # somebody was faster
+                self._quietly(lambda: client.upload_pipeline(str(package), name))
+            found = self._call(lambda: client.get_pipeline_id(name))
+        return str(found)
+
+    def _quietly(self, action: Callable[[], T]) -> T:
+        """Do something without the links that the client prints, to pages that are not here."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            return self._call(action)
 
     def log(self, step: Step) -> str:
         """A step's log as far as it is in the object store."""
@@ -156,6 +202,7 @@ def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def steps(run: Theirs) -> list[Step]:
     """A run's tasks, each behind the group it is in."""
+    groups = Flow.of(run.pipeline_spec).groups
     found = (run.run_details.task_details if run.run_details else None) or []
     children: dict[str, list[Theirs]] = {}
     known = {task.task_id for task in found}
@@ -164,7 +211,8 @@ def steps(run: Theirs) -> list[Step]:
 
     def below(parent: str, depth: int) -> Iterator[Step]:
         for task in children.get(parent, []):
-            yield _step(task, depth, is_group=task.task_id in children)
+            # A condition that does not hold has no tasks, and is no step for that.
+            yield _step(task, depth, is_group=task.task_id in children or task.pod_name in groups)
             yield from below(task.task_id, depth + 1)
 
     return list(below("", 0))
@@ -184,6 +232,9 @@ def _step(task: Theirs, depth: int, *, is_group: bool) -> Step:
         cached=bool(executor and executor.pre_caching_check_job),
         outputs={name: (listed.artifact_ids or [""])[0] for name, listed in (task.outputs or {}).items()},
         is_group=is_group,
+        started=task.start_time,
+        ended=task.end_time,
+        attempts=1 + len((executor.failed_main_jobs if executor else None) or []),
     )
 
 

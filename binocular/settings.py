@@ -218,6 +218,9 @@ class Settings(BaseSettings):
     """More tokens, a line or comma between them, each with a name, its scopes (`predict`, `data`, `admin`) and the
     SHA-256 of the token, never the token itself. `binocular token` makes them."""
 
+    gateway_session_hours: int = Field(12, ge=1, le=8760)
+    """Hours that a browser stays signed in to the dashboard."""
+
     gateway_open_predict: bool = True
     """Whether predictions are answered without a token."""
 

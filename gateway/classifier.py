@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binocular.errors import BinocularError, ModelAnswerError, ModelUnavailableError
-from binocular.imaging import decode
 from binocular.parallel import in_parallel
 from gateway import metrics
+from gateway.decoding import decode
 from gateway.model import Answer, Model, Signature
 from gateway.versions import Versions
 

@@ -21,15 +21,15 @@ from binocular.errors import (
     SourceError,
     TooLargeError,
 )
-from binocular.imaging import decode
 from binocular.inspection import Inspection
 from binocular.labels import alike, check_label
 from binocular.layout import Layout
+from binocular.messages import Conflict, Feedback, Refusal, Stored, Taken
 from binocular.zips import zip_members, zip_names
 from gateway import intake
 from gateway.calls import call, json_body
 from gateway.corrections import correct
-from gateway.messages import Conflict, Feedback, Refusal, Stored, Taken
+from gateway.decoding import decode
 from gateway.predictions import BINARY
 from gateway.services import services
 

@@ -31,6 +31,9 @@ OPTIONS = [
     # Answers are small; what a server may send at most is ours to say.
     ("grpc.max_receive_message_length", 16 << 20),
     ("grpc.max_send_message_length", 64 << 20),
+    # Behind one name there may be several servers, as behind a Service without an address of its own: each gets
+    # its share. The first of them alone would get everything.
+    ("grpc.lb_policy_name", "round_robin"),
     # A model server that comes back is found within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 500),

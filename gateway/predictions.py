@@ -6,11 +6,11 @@ from contextlib import ExitStack
 from flask import Blueprint
 
 from binocular.errors import BinocularError
+from binocular.messages import Batch, BatchItem, ImageBody, Latency, ModelVersion, Options, Prediction, Problem
 from gateway import intake, metrics
 from gateway.calls import call, query
 from gateway.classifier import Classified
 from gateway.journal import note
-from gateway.messages import Batch, BatchItem, ImageBody, Latency, ModelVersion, Options, Prediction, Problem
 from gateway.problems import problem
 from gateway.services import services
 

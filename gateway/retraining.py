@@ -31,6 +31,8 @@ LEASE_S = 60.0
 LOOKED_BACK = 50
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 NAME = "name"
+# How the name of a run begins that is started here.
+PREFIX_OF_NAME = "retraining "
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +65,7 @@ class Retraining:
 
     def start(self, parameters: Mapping[str, Any], key: str) -> str:
         """Start a training, or find what this key started: the id of its run. RetrainingError while one goes."""
-        texts, package = self._texts(parameters), self._package()
+        texts, package = self._texts(parameters), self.package()
         mine = Lease(id=uuid.uuid4().hex, taken=time.time(), key=_digest(key) if key else "", asked=_digest(texts))
         if found := self._known(mine):
             return found
@@ -155,7 +157,7 @@ class Retraining:
         given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
         return {**given, NAME: self._settings.model_name}
 
-    def _package(self) -> Path:
+    def package(self) -> Path:
         """The compiled pipeline: the one that is named, or ours, found without importing it."""
         if self._settings.gateway_package:
             return self._settings.gateway_package
@@ -183,7 +185,7 @@ def _by_name(runs: "Runs", lease: Lease) -> str:
 
 
 def _name(lease: Lease) -> str:
-    return f"retraining {lease.id}"
+    return f"{PREFIX_OF_NAME}{lease.id}"
 
 
 def _digest(value: object) -> str:

@@ -14,8 +14,10 @@ from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
 from binocular.logs import configure
+from binocular.parts import gateway_folder
 from binocular.settings import Settings, load
 from gateway import create_app
+from gateway.history import History
 from gateway.line import MOST_WAITING
 from gateway.worker import Worker
 
@@ -35,6 +37,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        create_app(settings)  # thrown away: what it imports all workers have then, and what fails, fails once
         super().__init__()
 
     def load_config(self) -> None:
@@ -63,6 +66,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         """The application, made in each worker."""
         settings = load()
         configure(settings)
+        History(gateway_folder(settings)).watch()
         return create_app(settings)
 
 

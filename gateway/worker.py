@@ -4,6 +4,7 @@ A client that sends a byte now and then would otherwise hold a thread for as lon
 """
 
 import contextlib
+import ctypes
 import select
 import socket
 import sys
@@ -14,6 +15,9 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from gateway.line import has_waited
 
+# Of malloc.h: how many heaps there are, and from which size on memory is the system's again once it is free.
+M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
+HEAPS, LARGE_BYTES = 2, 256 << 10
 LOOK_EVERY_S = 1.0
 AT_ONCE = 16
 # A client in a hurry asks again within this time. The way through the main thread costs as much as decoding.
@@ -36,6 +40,7 @@ class Worker(ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         """In the process of its own, before it serves."""
         sys.setswitchinterval(SWITCH_S)
+        _give_memory_back()
         super().init_process()
 
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's
@@ -76,6 +81,18 @@ class Worker(ThreadWorker):  # type: ignore[misc]
             if now - begun > self.receive_s:
                 with contextlib.suppress(OSError):
                     conn.sock.shutdown(socket.SHUT_RD)
+
+
+def _give_memory_back() -> None:
+    """Let what a large photo took go back to the system: the C library would keep it, thread by thread."""
+    with contextlib.suppress(AttributeError):  # not the GNU C library
+        options = ctypes.CDLL(None).mallopt
+        for name, value in (
+            (M_ARENA_MAX, HEAPS),
+            (M_MMAP_THRESHOLD, LARGE_BYTES),
+            (M_TRIM_THRESHOLD, LARGE_BYTES),
+        ):
+            options(name, value)
 
 
 def _says_more(conn: Any) -> bool:  # noqa: ANN401 - gunicorn's

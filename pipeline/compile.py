@@ -2,14 +2,14 @@
 
     python -m pipeline.compile                               # writes pipeline/pipeline.yaml
     python -m pipeline.compile --image registry.example.com/team/binocular-components --out mine.yaml
+    python -m pipeline.compile --accelerators 2 --node pool=gpu --retries 2 --out mine.yaml
 
 The tag of the steps' image is made from the sources that the image is built from: a package never runs code that
 it was not compiled from, and Kubeflow's cache, which sees the tag, never answers for code that has changed.
 """
 
-import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
-from pipeline.pipeline import binocular as pipeline
+from pipeline import form
+from pipeline.cluster import GPU, Cluster
+from pipeline.images import IMAGES
+from pipeline.pipeline import compiled_for
 
 PACKAGE = Path(__file__).with_name("pipeline.yaml")
-# What the image is built from, below the folder that holds the project.
-ROOT = Path(components.__file__).parents[1]
-SOURCES = ("binocular/**/*.py", "binocular/**/*.j2", "components/**/*", "requirements/components.txt")
-TAG_CHARACTERS = 12
+# Beside a package, for a form of its parameters.
+FORM = ".form.json"
+ANY = Cluster()
 HEADER = "# Made by `make compile` from pipeline/pipeline.py; the sources decide what it says.\n"
 
 # Parameters that no class of a step describes.
@@ -52,30 +54,16 @@ MEANINGS = {
 }
 
 
-def package(image: str) -> str:
+def package(image: str, cluster: Cluster = ANY) -> str:
     """The compiled pipeline, its steps run in this image under the tag of the sources."""
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch, "pipeline.yaml")
-        compiler.Compiler().compile(pipeline, str(path))
+        compiler.Compiler().compile(compiled_for(cluster), str(path))
         spec, *platforms = yaml.safe_load_all(path.read_text(encoding="utf-8"))
     for executor in spec["deploymentSpec"]["executors"].values():
-        executor["container"]["image"] = f"{image}:{tag()}"
+        executor["container"]["image"] = f"{image}:{IMAGES['components'].tag()}"
     _describe(spec["root"]["inputDefinitions"]["parameters"])
     return HEADER + str(yaml.safe_dump_all([spec, *platforms], sort_keys=True, width=110, allow_unicode=True))
-
-
-def tag() -> str:
-    """The digest of the sources of the steps' image."""
-    digest = hashlib.sha256()
-    for path in sorted(_sources()):
-        digest.update(f"{path.relative_to(ROOT).as_posix()}\0".encode())
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()[:TAG_CHARACTERS]
-
-
-def _sources() -> Iterator[Path]:
-    for pattern in SOURCES:
-        yield from (p for p in ROOT.glob(pattern) if p.is_file() and "__pycache__" not in p.parts)
 
 
 def _describe(inputs: dict[str, dict[str, Any]]) -> None:
@@ -95,13 +83,40 @@ def _of_dictionary(what: str, parameters: type[Parameters]) -> str:
     return f"What {what} draws its lines by, where not at the default: {names}."
 
 
+def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that say what a cluster gives; a command takes them as `Cluster`'s fields."""
+    for option in (
+        click.option("--accelerators", default=0, help="Devices for the training."),
+        click.option("--accelerator", default=GPU, show_default=True, help="Kubernetes' name of such a device."),
+        click.option("--node", "nodes", multiple=True, metavar="LABEL=VALUE", help="Where training may run."),
+        click.option("--retries", default=0, help="Further tries of a step that failed."),
+        click.option("--pull-secret", default="", help="The Secret that opens the registry, where the steps run."),
+        click.option(
+            "--scratch", default="", metavar="SIZE", help="A volume of this size for each step, as 100Gi."
+        ),
+        click.option("--storage-class", default="", help="Of that volume. [default: the cluster's]"),
+    ):
+        command = option(command)
+    return command
+
+
+def cluster_of(*, nodes: tuple[str, ...], **given: Any) -> Cluster:  # noqa: ANN401 - the fields of a Cluster
+    """The cluster that the options describe."""
+    pairs = [each.partition("=") for each in nodes]
+    if wrong := [name for name, equals, value in pairs if not (name and equals and value)]:
+        raise click.BadParameter(f"{wrong[0]!r} is no LABEL=VALUE", param_hint="--node")
+    return Cluster(nodes=tuple((name, value) for name, _, value in pairs), **given)
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option("--image", default=components.IMAGE, show_default=True, help="The steps' image, without a tag.")
 @click.option("--out", default=PACKAGE, type=click.Path(path_type=Path), help="[default: pipeline/pipeline.yaml]")
-def compile_package(image: str, out: Path) -> None:
+@cluster_options
+def compile_package(image: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - the fields of a Cluster
     """Compile the pipeline to a package for Kubeflow."""
-    out.write_text(package(image), encoding="utf-8")
-    click.echo(f"{out}: steps run in {image}:{tag()}")
+    out.write_text(package(image, cluster_of(**given)), encoding="utf-8")
+    out.with_suffix(FORM).write_text(form.text(), encoding="utf-8")
+    click.echo(f"{out}: steps run in {image}:{IMAGES['components'].tag()}")
 
 
 if __name__ == "__main__":

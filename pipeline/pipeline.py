@@ -8,8 +8,10 @@ behind the same address look like the same address; everything after it is told 
 champion by its version. The last step writes to the registry and always runs too.
 """
 
-from kfp import dsl, kubernetes
-from kfp.dsl import PipelineTask
+from contextvars import ContextVar
+
+from kfp import dsl
+from kfp.dsl.graph_component import GraphComponent
 
 from components.evaluate.component import evaluate
 from components.export.component import PROMOTE, export
@@ -20,22 +22,25 @@ from components.ingest.splits import Shares
 from components.train.component import train
 from components.train.recipe import Recipe
 from components.validate.component import validate
+from pipeline.cluster import Cluster
 
 NAME = "binocular"
-# Of the cluster: where the store is, and the keys to it, which are no parameters: every page of a run shows those.
-CONFIG_MAP, SECRET = "binocular-store", "binocular-store"
-ADDRESS = {key: f"BINOCULAR_STORE_{key.upper()}" for key in ("url", "bucket", "region")}
-KEYS = {key: f"BINOCULAR_STORE_{key.upper()}" for key in ("access_key", "secret_key")}
+_CLUSTER: ContextVar[Cluster] = ContextVar("cluster")
 
 
-def _reaches_the_store(task: PipelineTask) -> None:
-    """Give a step the store's address and keys by way of the cluster."""
-    kubernetes.use_config_map_as_env(task, CONFIG_MAP, ADDRESS)
-    kubernetes.use_secret_as_env(task, SECRET, KEYS)
+def compiled_for(cluster: Cluster) -> GraphComponent:
+    """The pipeline as one cluster gets it."""
+    token = _CLUSTER.set(cluster)
+    try:
+        made: GraphComponent = dsl.pipeline(
+            name=NAME, description="Labelled photos become a classifier, if it is good enough."
+        )(_graph)
+    finally:
+        _CLUSTER.reset(token)
+    return made
 
 
-@dsl.pipeline(name=NAME, description="Labelled photos become a classifier, if it is good enough.")
-def binocular(
+def _graph(
     source: str = "",
     sha256: str = "",
     name: str = "photos",
@@ -133,11 +138,17 @@ def binocular(
             **pages,
         )
         ended.set_caching_options(enable_caching=False)
-        _reaches_the_store(ended)
     with dsl.Else(name="reject"):
         recorded = record_rejection(name=name, run=dsl.PIPELINE_JOB_ID_PLACEHOLDER, **pages)
         recorded.set_caching_options(enable_caching=False)
-        _reaches_the_store(recorded)
     ingested.set_caching_options(enable_caching=False)
-    for task in (ingested, validated, trained, evaluated):
-        _reaches_the_store(task)
+    tasks = {
+        "ingest": ingested,
+        "validate": validated,
+        "train": trained,
+        "evaluate": evaluated,
+        "export": ended,
+        "record_rejection": recorded,
+    }
+    for step, task in tasks.items():
+        _CLUSTER.get().gives(task, step)

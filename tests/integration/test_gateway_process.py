@@ -1,6 +1,7 @@
 """The gateway as a process under gunicorn: starting, ending, reloading, counting, and what it costs."""
 
 import contextlib
+import io
 import re
 import signal
 import socket
@@ -10,9 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import psutil
 import pytest
 import requests
+from PIL import Image
 
 from binocular.store import Store, connect
 from tests.gateway_server import NAME, TOKEN, GatewayServer, picture, publish_facts, settings_for
@@ -59,8 +62,15 @@ def test_two_workers_count_together_and_log_one_line_a_request(server: GatewaySe
     assert TOKEN not in log
 
 
-def test_a_worker_without_tensorflow_is_small(server: GatewayServer) -> None:
-    assert server.predict(picture()).status_code == 200
+def test_a_worker_is_small_also_after_large_photos_and_a_look_at_trainings(server: GatewayServer) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    for form in ("JPEG", "PNG"):
+        out = io.BytesIO()
+        Image.fromarray(pixels).resize((4000, 3000)).save(out, form, compress_level=1)
+        with ThreadPoolExecutor(8) as pool:
+            assert {each.status_code for each in pool.map(server.predict, [out.getvalue()] * 16)} == {200}
+    for _ in range(6):
+        assert requests.get(f"{server.url}/v1/runs", timeout=60).status_code == 503  # nobody is there
     for worker in workers(server):
         libraries = {Path(each.path).name for each in worker.memory_maps()}
         assert not [name for name in libraries if "tensorflow" in name]

@@ -17,6 +17,7 @@ import pytest
 import yaml
 
 from binocular.store import Store
+from pipeline import upload as upload_verb
 from tests import sample_pipelines
 from tests.pipelines_server import PipelinesServer, parameter, tasks
 from tests.servers import wait_until
@@ -88,6 +89,36 @@ def test_pipelines_and_versions_from_upload_to_deletion(client: kfp.Client, quic
         client.delete_pipeline_version(made.pipeline_id, each.pipeline_version_id)
     client.delete_pipeline(made.pipeline_id)
     assert client.get_pipeline_id(name) is None
+
+
+def test_a_package_becomes_a_version_once_however_often_it_is_uploaded(
+    pipelines: PipelinesServer, client: kfp.Client, tmp_path: Path
+) -> None:
+    def upload(package: Path) -> str:
+        environment = {**pipelines.environment, "BINOCULAR_KFP_URL": pipelines.url}
+        environment.pop("_KFP_RUNTIME")  # the server's own
+        command = [sys.executable, "-m", "pipeline.upload", str(package)]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+        assert done.stdout == ""
+        return done.stderr
+
+    def versions() -> set[str]:
+        listed = client.list_pipeline_versions(client.get_pipeline_id("binocular")).pipeline_versions
+        return {version.display_name for version in listed}
+
+    packages = [tmp_path / "one.yaml", tmp_path / "two.yaml"]
+    for package in packages:
+        text = Path(sample_pipelines.compiled(sample_pipelines.quick, tmp_path)).read_text()
+        package.write_text(f"# {package.stem}\n{text}")
+    with ThreadPoolExecutor(2) as pool:
+        said = list(pool.map(upload, [packages[0]] * 2))
+    wanted = {upload_verb.version_of(packages[0]), "binocular"}
+    assert "uploaded" in "".join(said)
+    assert versions() == wanted
+    assert "there already" in upload(packages[0])
+    assert versions() == wanted
+    assert "uploaded" in upload(packages[1])
+    assert versions() == wanted | {upload_verb.version_of(packages[1])}
 
 
 def test_a_run_of_an_uploaded_version(client: kfp.Client, quick: str, name: str) -> None:

@@ -1,5 +1,6 @@
 """Production moves in the registry; what is served follows, forward and back, and nobody who asks notices."""
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -9,12 +10,15 @@ import numpy as np
 
 from binocular import registry
 from binocular.bundle import Bundle
+from binocular.errors import ModelUnavailableError
 from binocular.store import Store
-from tests.modelserver import ModelServer, asks
-from tests.puller import NAME, PullerProcess, publish
+from gateway.model import Model
+from tests.modelserver import ROOT, ModelServer, asks
+from tests.puller import NAME, PullerProcess, made, publish
 from tests.servers import StoreServer, wait_until
 
 CLIENTS = 16
+MONITORING = ROOT / "serving" / "monitoring.config"
 # Five on a machine of one's own; tests share theirs.
 VISIBLE_WITHIN_S = 15
 
@@ -74,3 +78,36 @@ def test_production_moves_forward_and_back_under_load_and_every_request_is_answe
     assert clients.failed == []
     assert set(clients.versions) == {1, 2}
     assert max(forward, back) < VISIBLE_WITHIN_S
+
+
+def test_of_several_servers_behind_one_name_each_gets_its_share(tmp_path: Path) -> None:
+    """As behind a Service without an address of its own; one that goes is done without."""
+    folder = tmp_path / NAME
+    folder.mkdir()
+    made(folder / "1", "the only one")
+    flags = (f"--model_name={NAME}", f"--model_base_path={folder}", f"--monitoring_config_file={MONITORING}")
+    with ModelServer(tmp_path, *flags) as first, ModelServer(tmp_path, *flags) as second:
+        model = Model(f"ipv4:127.0.0.1:{first.port},127.0.0.1:{second.port}", NAME, deadline_s=30)
+        signature = model.signature()
+        pixels = np.zeros((1, signature.height, signature.width, 3), np.uint8)
+
+        def asked(server: ModelServer) -> int:
+            page = server.get("/monitoring/prometheus/metrics").text
+            line = f':tensorflow:serving:request_count{{model_name="{NAME}",status="OK"}} '
+            return sum(int(float(each.removeprefix(line))) for each in page.splitlines() if each.startswith(line))
+
+        wait_until(lambda: model.predict(pixels, signature) and min(asked(first), asked(second)) > 5)
+        first.stop()
+
+        def answers() -> bool:
+            with contextlib.suppress(
+                ModelUnavailableError
+            ):  # a call may have been on its way to the one that went
+                return bool(model.predict(pixels, signature))
+            return False
+
+        wait_until(answers)
+        before = asked(second)
+        for _ in range(10):
+            model.predict(pixels, signature)
+        assert asked(second) == before + 10

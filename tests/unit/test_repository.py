@@ -23,8 +23,8 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
 
 
 def test_there_is_a_set_for_each_image() -> None:
-    names = {"bench", "components", "dev", "gateway", "local", "server", "server-tensorflow"}
-    assert {path.stem for path in LOCKS} == names
+    images = {"components", "gateway", "pipelines", "puller", "server", "server-tensorflow"}
+    assert {path.stem for path in LOCKS} == images | {"bench", "dev", "local"}
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
@@ -51,8 +51,8 @@ def test_we_are_compared_with_others_that_decode_and_predict_with_the_same_packa
         assert compared[name] == tested[name]
 
 
-def test_the_gateway_and_the_litert_server_have_no_tensorflow() -> None:
-    for name in ("gateway", "server"):
+def test_the_gateway_the_puller_and_the_litert_server_have_no_tensorflow() -> None:
+    for name in ("gateway", "puller", "server"):
         assert not [package for package in pins(name) if package.startswith(("tensorflow", "keras"))]
     assert "tensorflow" in pins("server-tensorflow")
 

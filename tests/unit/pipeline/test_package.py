@@ -2,6 +2,7 @@
 
 import configparser
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -15,7 +16,9 @@ import yaml
 import components
 from components.train.recipe import Recipe
 from pipeline import compile as compiling
-from pipeline.pipeline import binocular
+from pipeline import form
+from pipeline.cluster import NEEDS, Cluster
+from pipeline.pipeline import compiled_for
 
 FOLDER = Path(components.__file__).parent
 
@@ -42,9 +45,14 @@ def test_the_package_is_the_one_its_sources_make() -> None:
     assert compiling.PACKAGE.read_text() == compiling.package(components.IMAGE), "run `make compile`"
 
 
+def test_what_a_form_knows_is_of_the_same_sources_and_of_every_parameter(spec: dict[str, Any]) -> None:
+    assert compiling.PACKAGE.with_suffix(compiling.FORM).read_text() == form.text(), "run `make compile`"
+    assert set(json.loads(form.text())) == set(spec["root"]["inputDefinitions"]["parameters"])
+
+
 def test_every_parameter_has_a_default_and_a_description(spec: dict[str, Any]) -> None:
     inputs = spec["root"]["inputDefinitions"]["parameters"]
-    assert set(inputs) == set(inspect.signature(binocular.pipeline_func).parameters)
+    assert set(inputs) == set(inspect.signature(compiled_for(Cluster()).pipeline_func).parameters)
     for name, definition in inputs.items():
         assert definition["isOptional"], name
         assert definition["description"].endswith("."), name
@@ -87,16 +95,48 @@ def test_the_keys_of_the_store_come_from_a_secret_and_are_no_parameters(spec: di
         }
 
 
-def test_the_tag_of_the_image_follows_its_sources(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "components" / "__pycache__").mkdir(parents=True)
-    source = tmp_path / "components" / "step.py"
-    source.write_text("one")
-    monkeypatch.setattr(compiling, "ROOT", tmp_path)
-    first = compiling.tag()
-    (tmp_path / "components" / "__pycache__" / "step.pyc").write_text("made by running it")
-    assert compiling.tag() == first
-    source.write_text("two")
-    assert compiling.tag() != first
+def _executors(text: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]]:
+    """The name of each step, its container and its settings for Kubernetes."""
+    spec, *rest = yaml.safe_load_all(text)
+    settings = rest[0]["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
+    for label, executor in spec["deploymentSpec"]["executors"].items():
+        yield executor["container"]["args"][-1], executor["container"], settings[label]
+
+
+def test_every_step_says_what_it_needs_and_runs_as_nobody() -> None:
+    seen = {}
+    for name, container, settings in _executors(compiling.PACKAGE.read_text()):
+        seen[name] = container["resources"]["resourceMemoryLimit"]
+        assert container["resources"]["cpuRequest"] <= container["resources"]["cpuLimit"]
+        assert settings["securityContext"] == {
+            "runAsNonRoot": True,
+            "runAsUser": "65532",
+            "runAsGroup": "65532",
+        }
+        assert "accelerator" not in container["resources"]
+    assert seen == {name: needs.most_memory for name, needs in NEEDS.items()}
+
+
+def test_a_cluster_gives_training_its_devices_and_every_step_tries_disk_and_a_registry() -> None:
+    options = ["--accelerators", "2", "--node", "pool=gpu", "--retries", "3", "--pull-secret", "registry"]
+    with compiling.compile_package.make_context("compile", [*options, "--scratch", "100Gi"]) as context:
+        del context.params["image"], context.params["out"]
+        cluster = compiling.cluster_of(**context.params)
+    text = compiling.package("registry.example.com/team/steps", cluster)
+    for name, container, settings in _executors(text):
+        assert container["image"].startswith("registry.example.com/team/steps:")
+        assert settings["imagePullSecret"][0]["secretName"] == "registry"
+        assert settings["genericEphemeralVolume"][0]["size"] == "100Gi"
+        accelerator = container["resources"].get("accelerator", {})
+        assert accelerator.get("resourceCount", "0") == ("2" if name == "train" else "0"), name
+        assert ("nodeSelector" in settings) == ("tolerations" in settings) == (name == "train"), name
+    tries = {name: task["retryPolicy"]["maxRetryCount"] for name, task in _tasks_with_tries(text).items()}
+    assert tries == {name.replace("_", "-"): 3 for name in NEEDS}
+
+
+def _tasks_with_tries(text: str) -> dict[str, dict[str, Any]]:
+    found = every_task(next(iter(yaml.safe_load_all(text))))
+    return {name: task for name, task in found.items() if "retryPolicy" in task}
 
 
 def test_the_executor_finds_every_step(spec: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, current_app
 from binocular.report.pages import render
 from gateway import openapi
 
-blueprint = Blueprint("pages", __name__)
+blueprint = Blueprint("documentation", __name__)
 
 # A page of ours brings its style with it, and nothing else.
 POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"

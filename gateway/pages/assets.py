@@ -1,0 +1,71 @@
+"""The files of the dashboard in memory, each also compressed, under one digest of them all.
+
+All styles are one file, `style.css`: the tokens, the base, then each page's.
+"""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+STYLE = "style.css"
+FIRST_STYLES = ("tokens.css", "base.css")
+# What each page needs before it can show anything; a page's own script is named like the page.
+FRAME = (
+    "app.js",
+    "api.js",
+    "dialog.js",
+    "dom.js",
+    "format.js",
+    "icons.js",
+    "live.js",
+    "notice.js",
+    "router.js",
+    "session.js",
+)
+DIGEST_CHARACTERS = 16
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One file."""
+
+    data: bytes
+    content_type: str
+
+    @cached_property
+    def gzipped(self) -> bytes:
+        """The file, compressed once for all who ask."""
+        return gzip.compress(self.data, mtime=0)
+
+
+class Assets:
+    """Every file of a folder, by name."""
+
+    def __init__(self, folder: Path) -> None:
+        paths = sorted(path for path in folder.iterdir() if path.suffix in TYPES)
+        styles = sorted((path for path in paths if path.suffix == ".css"), key=_rank)
+        self.files = {path.name: Asset(path.read_bytes(), TYPES[path.suffix]) for path in paths}
+        style = b"\n".join(self.files.pop(path.name).data for path in styles)
+        self.files[STYLE] = Asset(style, TYPES[".css"])
+        digest = hashlib.sha256()
+        for name, file in sorted(self.files.items()):
+            digest.update(f"{name}\0{len(file.data)}\0".encode())
+            digest.update(file.data)
+        self.digest = digest.hexdigest()[:DIGEST_CHARACTERS]
+
+    def first(self, page: str) -> list[str]:
+        """The scripts that a page needs at once."""
+        own = f"{page}.js"
+        return [*FRAME, *([own] if own in self.files else [])]
+
+
+def _rank(path: Path) -> tuple[int, str]:
+    known = path.name in FIRST_STYLES
+    return (FIRST_STYLES.index(path.name) if known else len(FIRST_STYLES), path.name)

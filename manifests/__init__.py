@@ -1,0 +1,1 @@
+"""Kubernetes manifests: a kustomize base, overlays and components, what they render to, how they are deployed."""

@@ -1,0 +1,25 @@
+"""The stage of the browser's tests: a machine with a first model in production."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.machine import Machine
+
+TRAINED_WITHIN_S = 600
+FAST = ("-p", "architecture=small_cnn", "-p", "augmentation=none")
+
+
+@contextmanager
+def trained(folder: Path, photos: Path, epochs: int = 8) -> Iterator[Machine]:
+    """A machine on which one run has put a first model into production."""
+    machine = Machine(folder)
+    try:
+        code, output = machine.run("up")
+        assert code == 0, output
+        with machine.start("run", *FAST, "-p", f"source={photos}", "-p", f"epochs={epochs}") as process:
+            output, _ = process.communicate(timeout=TRAINED_WITHIN_S)
+        assert process.returncode == 0, output
+        yield machine
+    finally:
+        machine.run("down")
