@@ -91,6 +91,17 @@ load: .venv/local ## Put load on a gateway: make load PROFILE=steady URL=http://
 	$(BIN)/locust -f locust/locustfile.py --headless --only-summary --load $(PROFILE) --host $(URL) \
 		--html $(LOAD)/$(PROFILE).html --csv $(LOAD)/$(PROFILE) --over-time $(LOAD)/$(PROFILE)-over-time.html
 
+# What we are compared with is installed apart from everything else.
+WHAT ?=
+.PHONY: bench
+bench: .venv/local .venv-bench/ready ## Measure, into docs/performance.md: make bench, or make bench WHAT="predict train"
+	$(BIN)/python -m benchmarks --docs $(WHAT) $(BENCH)
+
+.venv-bench/ready: requirements/bench.txt
+	"$(PYTHON)" -m venv .venv-bench
+	$(subst $(BIN)/,.venv-bench/bin/,$(subst -p .venv ,-p .venv-bench ,$(call INSTALL,requirements/bench.txt)))
+	@touch $@
+
 .PHONY: test test-unit
 test: .venv/dev ## Run every test
 	$(BIN)/pytest
@@ -196,4 +207,4 @@ submit: .venv/local ## Start a run on the cluster behind BINOCULAR_KFP_URL: make
 
 .PHONY: clean
 clean: ## Remove .venv and caches; data in .binocular stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache *.egg-info
