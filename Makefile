@@ -80,17 +80,44 @@ retrain: .venv/local ## Train again, on what people sent and corrected since
 sample: .venv/local ## Draw the sample dataset into ./sample
 	@$(BIN)/binocular sample "$(SAMPLE)"
 
+# The profiles are in locust/profiles.py. The gateway's token, where the load shall include corrections, is TOKEN in
+# the environment.
+PROFILE ?= smoke
+URL ?= http://127.0.0.1:8080
+LOAD := load-reports
+.PHONY: load
+load: .venv/local ## Put load on a gateway: make load PROFILE=steady URL=http://127.0.0.1:8080
+	@mkdir -p $(LOAD)
+	$(BIN)/locust -f locust/locustfile.py --headless --only-summary --load $(PROFILE) --host $(URL) \
+		--html $(LOAD)/$(PROFILE).html --csv $(LOAD)/$(PROFILE) --over-time $(LOAD)/$(PROFILE)-over-time.html
+
+# What we are compared with is installed apart from everything else.
+WHAT ?=
+.PHONY: bench
+bench: .venv/local .venv-bench/ready ## Measure, into docs/performance.md: make bench, or make bench WHAT="predict train"
+	$(BIN)/python -m benchmarks --docs $(WHAT) $(BENCH)
+
+.venv-bench/ready: requirements/bench.txt
+	"$(PYTHON)" -m venv .venv-bench
+	$(subst $(BIN)/,.venv-bench/bin/,$(subst -p .venv ,-p .venv-bench ,$(call INSTALL,requirements/bench.txt)))
+	@touch $@
+
 .PHONY: test test-unit
 test: .venv/dev ## Run every test
 	$(BIN)/pytest
 test-unit: .venv/dev ## Run the tests that take seconds
 	$(BIN)/pytest tests/unit
 
+.PHONY: screenshots
+screenshots: .venv/dev ## Photograph every page of the dashboard into screenshots/
+	$(BIN)/python -m tests.e2e.screenshots
+
 .PHONY: lint format
 lint: .venv/dev ## Check format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo --no-cache
 format: .venv/dev ## Format the code and mend what can be mended
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -106,10 +133,14 @@ docs: .venv/local ## Write the generated pages of docs/
 
 # dev holds every other set, so their versions are taken from it: an image runs what was tested.
 LOCK = $(BIN)/uv pip compile -q pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+# What `make bench` compares us with has a set of its own, with the same packages where they do the same work.
+COMPARED := flask|keras|numpy|pillow|tensorflow
 .PHONY: lock
 lock: .venv/dev ## Renew requirements/*.txt to the newest versions that pyproject.toml allows
 	$(LOCK) --upgrade --extra dev -c requirements/held-back.in -o requirements/dev.txt
 	@for set in $(SETS); do echo "requirements/$$set.txt"; $(LOCK) --extra $$set -c requirements/dev.txt -o requirements/$$set.txt; done
+	@echo requirements/bench.txt
+	@$(LOCK) --extra bench -c <(grep -oE '^($(COMPARED))==[^\]+' requirements/dev.txt) -o requirements/bench.txt
 
 .PHONY: minio
 minio: $(TOOLS)/minio ## Build a MinIO server with Go, for the store's tests
@@ -176,4 +207,4 @@ submit: .venv/local ## Start a run on the cluster behind BINOCULAR_KFP_URL: make
 
 .PHONY: clean
 clean: ## Remove .venv and caches; data in .binocular stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache *.egg-info

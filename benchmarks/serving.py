@@ -1,15 +1,12 @@
 """What the model server costs: start, memory, what a request takes beyond the model, and throughput.
 
-    python benchmarks/serving.py --json serving.json
-    python benchmarks/serving.py --alpha 1.0 --weights mobilenet_v2_1.0_no_top.weights.h5
+    python -m benchmarks serving --alpha 0.5
 
 Makes a MobileNetV2 as our export does (frozen SavedModel and LiteRT model), then asks a server process over
 gRPC and, turn by turn in the same run, runs bare LiteRT interpreters in a loop: on a machine that others use
 too, only ratios of neighbours in time mean something. Clients and server share the machine's cores.
 """
 
-import json
-import os
 import signal
 import socket
 import statistics
@@ -21,92 +18,35 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import click
 import grpc
 import numpy as np
 import psutil
 from ai_edge_litert.interpreter import Interpreter
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.models import make
+from benchmarks.page import Table
+from benchmarks.timing import CORES
+from binocular.bundle import LITERT
 from binocular.wire import messages, tensors
 
-CORES = len(os.sched_getaffinity(0))
 CLIENTS = 16
 BATCHES = (1, 8, 64)
-CLASSES = 6
 START_WITHIN_S = 60
 MB = 1e6
 
 
-@click.command()
-@click.option("--alpha", default=0.5, show_default=True, help="Width of the MobileNetV2.")
-@click.option("--side", default=160, show_default=True, help="Pixels a side.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights without top; random ones by default.")
-@click.option("--rounds", default=5, show_default=True, help="Turns of bare loop and server; the median counts.")
-@click.option("--seconds", default=4.0, show_default=True, help="Length of each turn.")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="File to write the figures to.")
-def main(alpha: float, side: int, weights: Path | None, rounds: int, seconds: float, out: Path | None) -> None:
-    """Measure, and print a table."""
+def measure(alpha: float, side: int, rounds: int, seconds: float, weights: Path | None = None) -> Table:
+    """Start, memory, and turns of bare loop and server."""
     with tempfile.TemporaryDirectory() as scratch:
-        version = Path(scratch) / "model" / "1"
-        # In a process of its own: this one shall not hold tensorflow while it measures.
-        subprocess.run(
-            [
-                sys.executable,
-                "-c",
-                (
-                    f"import benchmarks.serving as s; s.make({str(version)!r}, {alpha}, {side}, "
-                    f"{str(weights) if weights else None!r})"
-                ),
-            ],
-            check=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        )
+        version = make(Path(scratch), alpha, side, weights).version
         image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
         figures = {
-            "cores": CORES,
-            "alpha": alpha,
-            "side": side,
-            "batches_ms_an_image": _batches(version / "model.tflite", image),
+            **{f"ms an image in batches of {size}": ms for size, ms in _batches(version / LITERT, image).items()},
             **_start(version.parent, image),
             **_compare(version, image, rounds, seconds),
         }
-    _print(figures)
-    if out:
-        out.write_text(json.dumps(figures, indent=1))
-
-
-def make(folder: str, alpha: float, side: int, weights: str | None) -> None:
-    """A version folder as our export makes it. Imports tensorflow."""
-    import keras  # noqa: PLC0415
-    import tensorflow as tf  # noqa: PLC0415
-    from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415
-        convert_variables_to_constants_v2 as freeze,
-    )
-
-    body = keras.applications.MobileNetV2(
-        include_top=False, weights=weights, alpha=alpha, input_shape=(side, side, 3), pooling="avg"
-    )
-    pixels = keras.Input((side, side, 3))
-    model = keras.Model(pixels, keras.layers.Dense(CLASSES, activation="softmax")(body(pixels, training=False)))
-
-    def serve(images: object) -> object:
-        return model(tf.cast(images, tf.float32) / 127.5 - 1, training=False)
-
-    spec = tf.TensorSpec([None, side, side, 3], tf.uint8, name="images")
-    frozen = freeze(tf.function(serve).get_concrete_function(spec))
-    v1 = tf.compat.v1
-    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
-        tf.import_graph_def(frozen.graph.as_graph_def(), name="")
-        signature = v1.saved_model.predict_signature_def(
-            {"images": graph.get_tensor_by_name(frozen.inputs[0].name)},
-            {"probabilities": graph.get_tensor_by_name(frozen.outputs[0].name)},
-        )
-        builder = v1.saved_model.Builder(folder)
-        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
-        builder.save()
-    Path(folder, "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+    says = f"MobileNetV2 {alpha} at {side} pixels, asked over gRPC by {CLIENTS} clients and by one."
+    return Table("The model server", says, [{"figure": name, "value": value} for name, value in figures.items()])
 
 
 class Bare:
@@ -204,7 +144,7 @@ def _start(base: Path, image: np.ndarray) -> dict[str, float]:
 
 
 def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> dict[str, float]:
-    bare = [Bare(version / "model.tflite", 1, image) for _ in range(CORES)]
+    bare = [Bare(version / LITERT, 1, image) for _ in range(CORES)]
     served = Served(version.parent, image)
     here, there = psutil.Process(), psutil.Process(served.process.pid)
     rows = []
@@ -244,16 +184,3 @@ def _with_cpu(processes: list[psutil.Process], calls: list[Callable[[], None]], 
     before = spent()
     rate = _throughput(calls, seconds)
     return [rate, *((late - early) * 1e3 / (rate * seconds) for early, late in zip(before, spent(), strict=True))]
-
-
-def _print(figures: dict[str, object]) -> None:
-    table = Table("figure", "value", box=None)
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key}: {each:.2f}" for key, each in value.items())  # noqa: PLW2901
-        table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

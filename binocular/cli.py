@@ -9,16 +9,18 @@ from pathlib import Path
 import click
 import psutil
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from binocular import cli_models, cli_predict, cli_runs, cli_tokens, follow, logs, settings_page, stack
-from binocular.commands import run
+from binocular import cli_models, cli_predict, cli_runs, cli_tokens, doctor, follow, logs, settings_page, stack
+from binocular.commands import EXIT_FAILED, run
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
 from binocular.state import PartState
 
 EXIT_NOT_RUNNING = 3
+MARKS = {"fine": "[green]✓[/green]", "doubtful": "[yellow]![/yellow]", "wrong": "[red]✗[/red]"}
 COLOURS = {"ready": "green", "failed": "red", "not answering": "red", "restarting": "yellow"}
 
 console = Console(highlight=False, soft_wrap=True)
@@ -46,6 +48,7 @@ for _verb in (
     cli_runs.show_runs,
     cli_predict.predict,
     cli_predict.retrain,
+    cli_predict.schedule,
     cli_models.show_models,
     cli_models.promote,
     cli_models.roll_back,
@@ -107,6 +110,21 @@ def _row(part: PartState) -> list[str | Text]:
         memory = ""
     condition = Text(part.condition, style=COLOURS.get(part.condition, ""))
     return [part.name, condition, since, str(part.restarts), memory, str(part.pid or ""), part.url]
+
+
+@cli.command("doctor")
+@click.pass_obj
+def examine(settings: Settings) -> None:
+    """Check this machine and every part: what is wrong, and how to mend it. Exit code 1 if anything is."""
+    wrong = 0
+    for finding in doctor.examine(settings):
+        wrong += finding.level == "wrong"
+        console.print(f"{MARKS[finding.level]} {finding.what}: {escape(finding.says)}")
+        if finding.mend:
+            console.print(f"    {escape(finding.mend)}", style="bold")
+    if wrong:
+        console.print(f"{wrong} wrong")
+        sys.exit(EXIT_FAILED)
 
 
 @cli.command("logs")

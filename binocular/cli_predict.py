@@ -1,21 +1,15 @@
 """`binocular predict` and `binocular retrain`: asking the gateway, as any program would."""
 
 import json
-import time
 from pathlib import Path
-from typing import Any
 
 import click
-import urllib3
 from rich.console import Console
 
-from binocular.errors import GatewayRefusedError, GatewayUnavailableError
+from binocular import scheduling
+from binocular.client import Client
 from binocular.parts import gateway_token, gateway_url
 from binocular.settings import Settings
-
-TIMEOUT_S = 60
-REFUSED, UNAVAILABLE = 400, 503
-POLL_S = 0.5
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -27,16 +21,16 @@ console = Console(highlight=False, soft_wrap=True)
 @click.pass_obj
 def predict(settings: Settings, images: tuple[Path, ...], *, as_json: bool, wait_s: int) -> None:
     """Say what IMAGES show."""
-    deadline = time.monotonic() + wait_s
+    client = _client(settings, wait_s)
     for path in images:
-        found = _predicted(settings, path.read_bytes(), deadline)
+        found = client.predict(path)
         if as_json:
-            click.echo(json.dumps(found, ensure_ascii=False))
+            click.echo(found.model_dump_json())
             continue
-        guess = "" if found["label"] == found["best_guess"] else f", perhaps {found['best_guess']}"
+        guess = "" if found.label == found.best_guess else f", perhaps {found.best_guess}"
         console.print(
-            f"{path}: [bold]{found['label']}[/bold]{guess} ({found['confidence']:.0%}, version"
-            f" {found['model']['version']}, {found['latency_ms']['total']:.0f} ms)"
+            f"{path}: [bold]{found.label}[/bold]{guess} ({found.confidence:.0%}, version"
+            f" {found.model.version}, {found.latency_ms.total:.0f} ms)"
         )
 
 
@@ -52,37 +46,30 @@ def retrain(settings: Settings, given: tuple[str, ...]) -> None:
             parameters[name] = json.loads(value)
         except ValueError:
             parameters[name] = value
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {gateway_token(settings)}"}
-    started = _ask(settings, "/v1/retrain", json.dumps({"parameters": parameters}).encode(), headers)
-    console.print(f"run {started['run_id']}: `binocular runs {started['run_id']}` shows how it goes", markup=False)
+    started = _client(settings).retrain(**parameters)
+    console.print(f"run {started.run_id}: `binocular runs {started.run_id}` shows how it goes", markup=False)
 
 
-def _predicted(settings: Settings, image: bytes, deadline: float) -> dict[str, Any]:
-    """The answer; until the deadline, a gateway or model that is not there yet is asked again."""
-    while True:
-        try:
-            return _ask(settings, "/v1/predict", image, {"Content-Type": "application/octet-stream"})
-        except GatewayUnavailableError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(POLL_S)
+@click.command("schedule")
+@click.argument("cron", required=False)
+@click.option("--off", is_flag=True, help="Start no training at set times any more.")
+@click.pass_obj
+def schedule(settings: Settings, cron: str | None, *, off: bool) -> None:
+    """Train again at set times: CRON has six fields from the seconds on, so "0 0 3 * * *" is every night at three.
+
+    Without CRON, show when.
+    """
+    if cron and off:
+        raise click.UsageError("either CRON or --off")
+    if off:
+        console.print("no training is started at set times" if scheduling.unschedule(settings) else "none was")
+    elif cron:
+        new = scheduling.schedule(settings, cron)
+        console.print(f"trainings are started at {cron}{'' if new else ', as before'}", markup=False)
+    else:
+        for each in scheduling.scheduled(settings):
+            console.print(f"{scheduling.times(each)}: {each.display_name}", markup=False)
 
 
-def _ask(settings: Settings, path: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:
-    """What the gateway answers; what it refuses becomes an error with its own words."""
-    url = gateway_url(settings)
-    try:
-        answer = urllib3.request(
-            "POST", f"{url}{path}", body=body, headers=headers, timeout=TIMEOUT_S, retries=False
-        )
-        told: dict[str, Any] = json.loads(answer.data)
-    except urllib3.exceptions.HTTPError as error:
-        raise GatewayUnavailableError(
-            f"the gateway {url} does not answer: {error}; `binocular up` starts it"
-        ) from None
-    except ValueError:
-        raise GatewayUnavailableError(f"{url} answers, but it is no gateway") from None
-    if answer.status >= REFUSED:
-        kind = GatewayUnavailableError if answer.status == UNAVAILABLE else GatewayRefusedError
-        raise kind(str(told.get("detail") or told.get("title") or answer.status))
-    return told
+def _client(settings: Settings, patience_s: float = 0) -> Client:
+    return Client(gateway_url(settings), gateway_token(settings), patience_s=patience_s)

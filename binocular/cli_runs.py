@@ -1,10 +1,8 @@
 """`binocular run` and `binocular runs`: starting pipelines and watching them."""
 
 import importlib.util
-import json
-import re
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from binocular.errors import (
     RequestError,
     RunFailedError,
 )
+from binocular.logs import said
 from binocular.runs import ENDED, Runs, Step, Theirs, chosen, steps
 from binocular.settings import Settings
 
@@ -31,8 +30,6 @@ ID_CHARACTERS = 36
 LONGEST_NOTE = 100
 VERDICTS = ("decision", "verdict")
 COLOURS = {"SUCCEEDED": "green", "FAILED": "red", "CANCELED": "red", "CANCELING": "yellow", "RUNNING": "cyan"}
-_FRAME = {"time", "level", "logger", "event", "traceback"}
-_EVENT = re.compile(r"^\S+ +(?:DEBUG|INFO|WARNING|ERROR) +")
 
 console = Console(highlight=False, soft_wrap=True)
 
@@ -167,18 +164,8 @@ def _progress(runs: Runs, run: Theirs) -> dict[str, str]:
                 lines = runs.log(step).splitlines()
             except BinocularError:
                 continue  # nothing is stored yet
-            found[step.path] = _said(lines[-1]) if lines else ""
+            found[step.path] = said(lines[-1]) if lines else ""
     return found
-
-
-def _said(line: str) -> str:
-    """What a line of a log says, without when and how loud: both forms of `logs.py`, and any other line."""
-    with suppress(ValueError):
-        fields = json.loads(line)
-        if isinstance(fields, dict) and "event" in fields:
-            shown = [f"{name}={value}" for name, value in fields.items() if name not in _FRAME]
-            return " ".join([str(fields["event"]), *shown])
-    return _EVENT.sub("", line)
 
 
 def _failure(run: Theirs) -> str:

@@ -1,6 +1,10 @@
-"""The edge between a command line and the shell: the one place where an error becomes a line and an exit code."""
+"""The edge between a command line and the shell: the one place where an error becomes a line and an exit code.
+
+Every command takes `--debug`, which shows where an error came from as well.
+"""
 
 import sys
+import traceback
 from typing import NoReturn
 
 import click
@@ -8,7 +12,9 @@ import click
 from binocular.errors import BinocularError, of_this_machine
 
 EXIT_FAILED = 1
+EXIT_BUG = 70  # what sysexits.h calls an internal software error
 EXIT_INTERRUPTED = 130
+DEBUG = "--debug"
 
 
 def run(command: click.Command, name: str, program: str | None = None) -> object:
@@ -16,8 +22,9 @@ def run(command: click.Command, name: str, program: str | None = None) -> object
 
     `program` is what its usage line calls it, where that is more than its name.
     """
+    given = [argument for argument in sys.argv[1:] if argument != DEBUG]
     try:
-        return command(prog_name=program or name, standalone_mode=False)
+        return command(given, prog_name=program or name, standalone_mode=False)
     except BinocularError as error:
         _leave(name, str(error), error.exit_code)
     except OSError as error:
@@ -27,8 +34,13 @@ def run(command: click.Command, name: str, program: str | None = None) -> object
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         _leave(name, "interrupted", EXIT_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - a bug of ours, which must not look like the user's
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        _leave(name, f"a fault of ours: {what}; the same with {DEBUG} says where", EXIT_BUG)
 
 
 def _leave(name: str, message: str, code: int) -> NoReturn:
+    if DEBUG in sys.argv:
+        traceback.print_exc()
     click.echo(f"{name}: {message}", err=True)
     sys.exit(code)

@@ -9,9 +9,10 @@ What is in `extra` becomes fields of the line. Never put a secret or image bytes
 import json
 import logging
 import os
+import re
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TextIO
 
@@ -19,6 +20,8 @@ from binocular.settings import Settings
 
 # Its number, which native code writes to whatever Python thinks.
 STDERR = 2
+_FRAME = {"time", "level", "logger", "event", "traceback"}
+_EVENT = re.compile(r"^\S+ +(?:DEBUG|INFO|WARNING|ERROR) +")
 _STANDARD = set(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
@@ -44,6 +47,16 @@ def hushed() -> Iterator[None]:
         os.dup2(kept, STDERR)
         os.close(kept)
         os.close(nowhere)
+
+
+def said(line: str) -> str:
+    """What a line of a log says, without when and how loud: both forms below, and any other line."""
+    with suppress(ValueError):
+        fields = json.loads(line)
+        if isinstance(fields, dict) and "event" in fields:
+            shown = [f"{name}={value}" for name, value in fields.items() if name not in _FRAME]
+            return " ".join([str(fields["event"]), *shown])
+    return _EVENT.sub("", line)
 
 
 def _when(record: logging.LogRecord) -> str:

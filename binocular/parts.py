@@ -16,6 +16,7 @@ from binocular.store import connect
 
 # A readiness probe must answer fast: it is asked again and again.
 PROBE_S = 1.0
+PIPELINES_HEALTH = "/apis/v2beta1/healthz"
 GATEWAY_TOKEN = "gateway-token"  # noqa: S105 - the name of a file
 
 
@@ -72,7 +73,7 @@ def _pipelines(settings: Settings) -> Part:
         ports=[settings.kfp_port],
         port_setting=variable("kfp_port"),
         url=pipelines_url(settings),
-        ready=lambda: _answers(f"{pipelines_url(settings)}/apis/v2beta1/healthz"),
+        ready=lambda: _answers(f"{pipelines_url(settings)}{PIPELINES_HEALTH}"),
         # kfp then leaves out its client and compiler, which the server does not use: half its time to start.
         environment={**as_environment(settings), "_KFP_RUNTIME": "true"},
     )
@@ -80,7 +81,7 @@ def _pipelines(settings: Settings) -> Part:
 
 def _gateway(settings: Settings) -> Part:
     """The REST API; ready once it answers, also before there is a model: it takes images and starts trainings."""
-    folder = settings.home / "gateway"
+    folder = gateway_folder(settings)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     url = gateway_url(settings)
     return Part(
@@ -93,6 +94,11 @@ def _gateway(settings: Settings) -> Part:
         ready=lambda: _answers(f"{url}/healthz"),
         environment=as_environment(settings),
     )
+
+
+def gateway_folder(settings: Settings) -> Path:
+    """What the gateway keeps on its machine."""
+    return settings.home / "gateway"
 
 
 def gateway_url(settings: Settings) -> str:

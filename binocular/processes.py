@@ -59,14 +59,15 @@ def is_free(port: int) -> bool:
 
 def holder(port: int) -> str:
     """Who listens on a port, in words."""
-    for process in _listeners(port):
+    for process in listeners(port):
         with contextlib.suppress(psutil.Error):
             command = " ".join(process.cmdline()) or process.name()
             return f"process {process.pid} ({command[:LONGEST_COMMAND]})"
     return "another process, which this user may not see"
 
 
-def _listeners(port: int) -> Iterator[psutil.Process]:
+def listeners(port: int) -> Iterator[psutil.Process]:
+    """The processes that listen on a port, as far as this user may see them."""
     with contextlib.suppress(psutil.Error):  # some systems show connections to root alone
         for connection in psutil.net_connections("tcp"):
             listening = connection.status == psutil.CONN_LISTEN and connection.laddr

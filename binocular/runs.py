@@ -27,6 +27,7 @@ from binocular.errors import (
     PipelinesUnavailableError,
     RequestError,
 )
+from binocular.flow import Flow
 from binocular.parts import pipelines_url
 from binocular.pipelines import Asking, whole_client
 from binocular.settings import Settings, variable
@@ -35,6 +36,7 @@ from binocular.store import connect
 T = TypeVar("T")
 Theirs = Any  # an object of kfp's client, which has no types
 EXPERIMENT = "Default"
+PAGE = 100
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 LARGEST_LOG_BYTES = 64 << 20
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
@@ -55,6 +57,9 @@ class Step:
     cached: bool
     outputs: Mapping[str, str]
     is_group: bool
+    started: datetime | None = None
+    ended: datetime | None = None
+    attempts: int = 1
 
 
 class Runs:
@@ -85,6 +90,20 @@ class Runs:
         """A run as kfp's client gives it."""
         return self._call(lambda: self._client.get_run(run_id))
 
+    def package(self, run: Theirs) -> dict[str, Any]:
+        """The compiled package that a run carries out; empty where the API does not tell."""
+        if run.pipeline_spec:
+            return dict(run.pipeline_spec)
+        named = run.pipeline_version_reference
+        if not named or not named.pipeline_version_id:
+            return {}
+        with contextlib.suppress(NotFoundError):  # it may be deleted
+            version = self._call(
+                lambda: self._client.get_pipeline_version(named.pipeline_id, named.pipeline_version_id)
+            )
+            return dict(version.pipeline_spec or {})
+        return {}
+
     def newest(self, count: int) -> list[Theirs]:
         """The runs that were made last."""
         return list(
@@ -94,6 +113,43 @@ class Runs:
     def terminate(self, run_id: str) -> None:
         """End a run."""
         self._call(lambda: self._client.terminate_run(run_id))
+
+    def repeat(
+        self, package: Path, parameters: Mapping[str, str], name: str, *, cron: str, description: str
+    ) -> None:
+        """Let a package be run at set times: a recurring run, under a name that others may have too."""
+        given = _typed(package, parameters)
+
+        def create() -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                client = whole_client(self._settings)
+                experiment = client.create_experiment(EXPERIMENT, namespace=self._settings.kfp_namespace or None)
+                client.create_recurring_run(
+                    experiment.experiment_id,
+                    name,
+                    description=description,
+                    cron_expression=cron,
+                    max_concurrency=1,
+                    no_catchup=True,
+                    params=given,
+                    pipeline_package_path=str(package),
+                )
+
+        self._call(create)
+
+    def repeated(self, name: str) -> list[Theirs]:
+        """The recurring runs of a name."""
+        found, token = list[Theirs](), ""
+        while True:
+            page = self._call(lambda: self._client.list_recurring_runs(page_size=PAGE, page_token=token))  # noqa: B023
+            found += [each for each in page.recurring_runs or [] if each.display_name == name]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def repeat_no_more(self, recurring_run_id: str) -> None:
+        """End a recurring run; runs that it made stay."""
+        self._call(lambda: self._client.delete_recurring_run(recurring_run_id))
 
     def upload(self, package: Path, pipeline: str, version: str) -> bool:
         """Make a package a version of a pipeline, unless there is one of this name; True if this call made it."""
@@ -184,6 +240,7 @@ def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def steps(run: Theirs) -> list[Step]:
     """A run's tasks, each behind the group it is in."""
+    groups = Flow.of(run.pipeline_spec).groups
     found = (run.run_details.task_details if run.run_details else None) or []
     children: dict[str, list[Theirs]] = {}
     known = {task.task_id for task in found}
@@ -192,7 +249,8 @@ def steps(run: Theirs) -> list[Step]:
 
     def below(parent: str, depth: int) -> Iterator[Step]:
         for task in children.get(parent, []):
-            yield _step(task, depth, is_group=task.task_id in children)
+            # A condition that does not hold has no tasks, and is no step for that.
+            yield _step(task, depth, is_group=task.task_id in children or task.pod_name in groups)
             yield from below(task.task_id, depth + 1)
 
     return list(below("", 0))
@@ -212,6 +270,9 @@ def _step(task: Theirs, depth: int, *, is_group: bool) -> Step:
         cached=bool(executor and executor.pre_caching_check_job),
         outputs={name: (listed.artifact_ids or [""])[0] for name, listed in (task.outputs or {}).items()},
         is_group=is_group,
+        started=task.start_time,
+        ended=task.end_time,
+        attempts=1 + len((executor.failed_main_jobs if executor else None) or []),
     )
 
 

@@ -57,6 +57,8 @@ class Endpoint:
     timeout_s: float
     deadline_s: float
     parallel: int
+    # What to do where it does not answer.
+    advice: str = "is it running, and is BINOCULAR_STORE_URL right?"
 
     def __repr__(self) -> str:
         """Without the keys, so that no log or traceback can show them."""
@@ -159,9 +161,7 @@ class Connection:
         if isinstance(error, ParseError) or (status is not None and status < SERVER_ERROR):
             return StoreRefusedError(f"{where} does not answer like S3 to {subject}; check BINOCULAR_STORE_URL")
         reason = f"HTTP {status}" if status else _reason(error)
-        return StoreUnavailableError(
-            f"{where} is not answering ({reason}); is it running, and is BINOCULAR_STORE_URL right?"
-        )
+        return StoreUnavailableError(f"{where} is not answering ({reason}); {self.endpoint.advice}")
 
     def bucket_missing(self) -> BucketMissingError:
         """The error that says which bucket is missing where."""

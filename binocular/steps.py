@@ -8,19 +8,14 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from binocular import logs
 from binocular.commands import EXIT_FAILED
-from binocular.errors import BinocularError, of_this_machine
+from binocular.errors import BinocularError, NotFoundError, of_this_machine
 from binocular.folders import put_folder
 from binocular.settings import Settings, load
 from binocular.store import Store
-
-# How Kubeflow writes the address of an artifact in the object store.
-SCHEMES = ("minio", "s3")
 
 log = logging.getLogger(__name__)
 
@@ -45,11 +40,10 @@ def _leave(message: str, code: int) -> None:
 
 def keep(store: Store, uri: str, path: Path) -> None:
     """Store an artifact where Kubeflow would: it does not, where the step is about to fail."""
-    address = urlsplit(uri)
-    if address.scheme not in SCHEMES:
+    try:
+        there, key = store.at(uri)
+    except NotFoundError:
         return
-    there = Store(replace(store.endpoint, bucket=address.netloc))
-    key = address.path.lstrip("/")
     if path.is_file():
         there.put_file(key, path)
         return

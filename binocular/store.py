@@ -16,12 +16,13 @@ import hashlib
 import mimetypes
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteError, DeleteObject
@@ -52,6 +53,8 @@ SHA256 = "x-amz-meta-sha256"
 WRITE_ID = "x-amz-meta-write-id"
 LAST_CONTROL = 0x1F
 DELETE_CHARACTER = 0x7F
+# How Kubeflow writes the address of an artifact in the object store.
+SCHEMES = ("minio", "s3")
 
 
 def check_key(key: str) -> str:
@@ -100,6 +103,15 @@ class Document:
     etag: str
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some bytes of an object, where they begin, and how long the object is."""
+
+    data: bytes
+    start: int
+    size: int
+
+
 def connect(settings: Settings) -> "Store":
     """The store that the settings name. Nothing is sent yet."""
     local = None if settings.store_url else embedded.credentials(settings)
@@ -114,6 +126,7 @@ def connect(settings: Settings) -> "Store":
             timeout_s=settings.store_timeout_s,
             deadline_s=settings.store_deadline_s,
             parallel=settings.store_parallel,
+            **({"advice": "`binocular up` starts it"} if local else {}),
         )
     )
 
@@ -128,6 +141,14 @@ class Store:
 
     def _call(self, subject: str, action: Callable[[Client], T]) -> T:
         return self._connection.call(subject, action)
+
+    def at(self, uri: str) -> tuple["Store", str]:
+        """The bucket and key of an artifact's address, `minio://bucket/key`; NotFoundError for one elsewhere."""
+        address = urlsplit(uri)
+        if address.scheme not in SCHEMES or not address.netloc:
+            raise NotFoundError(f"{uri[:200]!r} is not in an object store")
+        same = address.netloc == self.endpoint.bucket
+        return self if same else Store(replace(self.endpoint, bucket=address.netloc)), address.path.lstrip("/")
 
     # The bucket
 
@@ -186,6 +207,27 @@ class Store:
             try:
                 return Document(b"".join(self._verified(entry, hashlib.sha256(), 0)), entry.etag)
             except ConflictError:  # replaced since the first line: what it is now is what the caller wants
+                if attempt == READ_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    def part(self, key: str, start: int, most: int) -> Part:
+        """At most `most` bytes from `start` on, counted from the end where it is below 0; unverified.
+
+        Of an object that has become shorter than `start`, from its beginning.
+        """
+        for attempt in count(1):
+            entry = self.stat(key)
+            first = max(0, entry.size + start) if start < 0 else start
+            first = 0 if first > entry.size else first
+            try:
+                found = bytearray()
+                for chunk in self._connection.stream(key, entry.etag, entry.size, first):
+                    found += chunk
+                    if len(found) >= most:
+                        break
+                return Part(bytes(found[:most]), first, entry.size)
+            except ConflictError:  # it grows
                 if attempt == READ_ATTEMPTS:
                     raise
         raise AssertionError("unreachable")

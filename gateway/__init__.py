@@ -22,7 +22,25 @@ MOST_PARTS = 1100
 def create_app(settings: Settings) -> Flask:
     """The application; it asks nobody anything before the first request."""
     # Here, because `python -m gateway` says where metrics are kept before the metrics are imported.
-    from gateway import data, health, journal, models, pages, predictions, problems, runs, services, status  # noqa: PLC0415
+    from gateway import (  # noqa: PLC0415
+        contributed,
+        data,
+        documentation,
+        downloads,
+        evidence,
+        health,
+        journal,
+        models,
+        pages,
+        pipeline,
+        predictions,
+        problems,
+        runs,
+        services,
+        session,
+        status,
+        windows,
+    )
 
     app = Flask("gateway", static_folder=None)
     cast("DefaultJSONProvider", app.json).sort_keys = False  # the most probable class comes first
@@ -34,6 +52,7 @@ def create_app(settings: Settings) -> Flask:
     services.init_app(app, settings)
     journal.init_app(app)
     problems.init_app(app)
-    for subject in (health, predictions, data, runs, models, status, pages):
+    trainings, versions, people = (runs, evidence, pipeline), (models, downloads), (session, documentation, pages)
+    for subject in (health, predictions, data, contributed, *trainings, *versions, status, windows, *people):
         app.register_blueprint(subject.blueprint)
     return app

@@ -8,7 +8,7 @@ from pathlib import Path
 from binocular import tokens
 from binocular.errors import BinocularError
 from binocular.logs import configure
-from binocular.parts import gateway_token
+from binocular.parts import gateway_folder, gateway_token
 from binocular.settings import load
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
@@ -20,13 +20,15 @@ def main() -> int:
         settings = load()
         configure(settings)
         _count_in(settings.home / "run" / "gateway-metrics")
-        from gateway.serving import Gateway  # noqa: PLC0415 - see _count_in
+        from gateway.history import History  # noqa: PLC0415 - see _count_in
+        from gateway.serving import Gateway  # noqa: PLC0415
 
         gateway_token(settings)  # made once, before several workers would
         tokens.read(settings.home)  # a file that is broken is better seen now
     except BinocularError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return error.exit_code
+    History(gateway_folder(settings)).begin()
     Gateway(settings).run()
     return 0
 

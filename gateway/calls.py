@@ -35,7 +35,7 @@ class Call:
     """What is declared of a call."""
 
     summary: str
-    answers: type[BaseModel]
+    answers: type[BaseModel] | str  # a message, or the content type of what a Response holds
     takes: type[BaseModel] | None
     forms: dict[str, dict[str, Any]]  # other content types that it takes, each with its schema
     query: type[BaseModel] | None
@@ -48,7 +48,7 @@ class Call:
 
 def call(
     summary: str,
-    answers: type[BaseModel],
+    answers: type[BaseModel] | str,
     *,
     takes: type[BaseModel] | None = None,
     forms: dict[str, dict[str, Any]] | None = None,
@@ -71,6 +71,8 @@ def call(
             if scope:
                 _let_in(scope)
             answer = view(*arguments, **named)
+            if isinstance(answer, Response):
+                return answer
             response = jsonify(cast("BaseModel", answer).model_dump(mode="json", exclude_none=True))
             response.status_code = status
             return response
@@ -87,10 +89,8 @@ def _let_in(scope: Scope) -> None:
     caller = here.door.check(request, scope)
     note(**({"caller": caller.name} if caller.name else {}))
     client = caller.name or client_of(request.remote_addr or "")
-    if scope == "predict":
-        here.limits.take("predict", client)
-    elif request.method not in READING:
-        here.limits.take("write", client)
+    if request.method not in READING:
+        here.limits.take("predict" if scope == "predict" else "write", client)
 
 
 def json_body(model: type[M], *, optional: bool = False) -> M:

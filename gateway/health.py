@@ -4,9 +4,9 @@ from flask import Blueprint, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from binocular import registry
+from binocular.messages import Alive, ModelVersion, Ready
 from gateway import metrics
 from gateway.calls import call
-from gateway.messages import Alive, ModelVersion, Ready
 from gateway.services import services
 
 blueprint = Blueprint("health", __name__)

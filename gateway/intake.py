@@ -13,9 +13,9 @@ from werkzeug.datastructures import FileStorage
 from binocular.errors import MediaTypeError, RequestError, TooLargeError
 from binocular.inspection import Inspection, Limits
 from binocular.layout import is_candidate
+from binocular.messages import ImageBody
 from binocular.zips import zip_members, zip_names
 from gateway.calls import json_body
-from gateway.messages import ImageBody
 from gateway.services import services
 
 FORM = "multipart/form-data"

@@ -23,7 +23,7 @@ from typing import Final, Literal
 from binocular.errors import RateLimitedError
 from gateway import metrics
 
-Kind = Literal["predict", "write"]
+Kind = Literal["predict", "write", "sign-in"]
 
 FILE = "gateway-limits"
 MINUTE_S = 60.0

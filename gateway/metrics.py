@@ -5,8 +5,10 @@ there, and whichever of them is asked adds all of them up. Without it, as in tes
 """
 
 import os
+from collections.abc import Iterator
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
+from prometheus_client.samples import Sample
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 FAST_TO_SLOW = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -39,10 +41,15 @@ def page() -> bytes:
     return generate_latest(registry())
 
 
+def every() -> Iterator[Sample]:
+    """Everything that was counted."""
+    for metric in registry().collect():
+        yield from metric.samples
+
+
 def samples(name: str) -> list[tuple[dict[str, str], float]]:
     """The labels and values of a sample."""
-    found = (sample for metric in registry().collect() for sample in metric.samples)
-    return [(dict(sample.labels), sample.value) for sample in found if sample.name == name]
+    return [(dict(sample.labels), sample.value) for sample in every() if sample.name == name]
 
 
 def quantiles(route: str, wanted: tuple[float, ...]) -> list[float | None]:
@@ -51,11 +58,11 @@ def quantiles(route: str, wanted: tuple[float, ...]) -> list[float | None]:
     for labels, value in samples("binocular_request_seconds_bucket"):
         if labels["route"] == route:
             counts[float(labels["le"])] = value
-    return [_quantile(sorted(counts.items()), share) for share in wanted]
+    return [quantile(sorted(counts.items()), share) for share in wanted]
 
 
-def _quantile(counts: list[tuple[float, float]], share: float) -> float | None:
-    """By straight lines between the bounds of the buckets."""
+def quantile(counts: list[tuple[float, float]], share: float) -> float | None:
+    """Of cumulative counts by bound, by straight lines between the bounds; None where nothing was counted."""
     if not counts or not counts[-1][1]:
         return None
     rank, below, bound = share * counts[-1][1], 0.0, 0.0

@@ -16,9 +16,9 @@ from pydantic.json_schema import models_json_schema
 from werkzeug.routing import Rule
 
 from binocular import tokens
+from binocular.messages import Problem
 from binocular.settings import Settings
 from gateway.calls import DECLARED, Call
-from gateway.messages import Problem
 from gateway.problems import CONTENT_TYPE
 
 VERSION = "3.1.0"
@@ -50,6 +50,7 @@ class Declared:
 
     rule: str
     method: str
+    subject: str
     name: str
     says: str
     call: Call
@@ -90,12 +91,14 @@ def _declared(app: Flask) -> Iterator[Declared]:
         if call := getattr(view, DECLARED, None):
             for method in sorted(set(rule.methods or ()) & set(METHODS)):
                 says = " ".join((view.__doc__ or "").split())
-                yield Declared(rule.rule, method.lower(), rule.endpoint.rpartition(".")[2], says, call)
+                subject, _, name = rule.endpoint.rpartition(".")
+                yield Declared(rule.rule, method.lower(), subject, name, says, call)
 
 
 def _schemas(calls: list[Call]) -> Json:
     """The schemas of everything that is sent, by name."""
-    models = {model for call in calls for model in (call.answers, call.takes) if model} | {Problem}
+    sent = {each for call in calls for each in (call.answers, call.takes)}
+    models = {each for each in sent if isinstance(each, type)} | {Problem}
     ordered = sorted(models, key=lambda model: model.__name__)
     _, found = models_json_schema(
         [(model, "validation") for model in ordered],
@@ -107,13 +110,18 @@ def _schemas(calls: list[Call]) -> Json:
 
 def _operation(declared: Declared) -> Json:
     call = declared.call
-    operation: Json = {"operationId": declared.name, "summary": call.summary, "description": declared.says}
+    operation: Json = {
+        "tags": [declared.subject],
+        "operationId": declared.name,
+        "summary": call.summary,
+        "description": declared.says,
+    }
     if parameters := [*_of_path(declared.rule), *_of_query(call), *_of_headers(call)]:
         operation["parameters"] = parameters
-    if contents := {**({JSON: _reference(call.takes)} if call.takes else {}), **_forms(call)}:
+    if contents := {**_forms(call), **({JSON: _reference(call.takes)} if call.takes else {})}:
         operation["requestBody"] = {"content": contents, "required": call.body_required}
     operation["responses"] = {
-        str(call.status): {"description": _first(call.answers), "content": {JSON: _reference(call.answers)}},
+        str(call.status): _answer(call),
         **{str(status): _problem(MEANINGS[status]) for status in call.refuses},
         "default": _problem("Anything else, as a problem."),
     }
@@ -121,6 +129,13 @@ def _operation(declared: Declared) -> Json:
         # Whether strangers may ask for predictions is for the settings to say.
         operation["security"] = [*([{}] if call.scope == "predict" else []), {"token": [call.scope]}]
     return operation
+
+
+def _answer(call: Call) -> Json:
+    if isinstance(call.answers, str):
+        schema = {"type": "string"} if call.answers.startswith("text/") else {"type": "string", "format": "binary"}
+        return {"description": call.summary, "content": {call.answers: {"schema": schema}}}
+    return {"description": _first(call.answers), "content": {JSON: _reference(call.answers)}}
 
 
 def _of_path(rule: str) -> Iterator[Json]:

@@ -35,16 +35,16 @@ def init_app(app: Flask) -> None:
 
 def problem(error: BinocularError) -> dict[str, object]:
     """An error as a value in an answer: how one image of a batch fails without the others."""
-    text = str(error) if error.status < SERVER_ERROR else _meaning(error)
+    text = str(error) if error.status < SERVER_ERROR else meaning(error)
     return {"title": _kind(error), "status": error.status, "code": error.code, "detail": text, **error.details}
 
 
 def _kind(error: BinocularError) -> str:
     """The first sentence of what the class says of itself."""
-    return _meaning(error).partition(". ")[0].rstrip(".") + "."
+    return meaning(error).partition(". ")[0].rstrip(".") + "."
 
 
-def _meaning(error: BinocularError) -> str:
+def meaning(error: BinocularError) -> str:
     """What the class says of itself, whether retrying helps included."""
     return " ".join((inspect.getdoc(type(error)) or "").split())
 

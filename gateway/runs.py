@@ -1,15 +1,19 @@
 """`/v1/retrain` and `/v1/runs`: trainings, through Kubeflow's own client."""
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 from flask import Blueprint, request
 
 from binocular import registry
 from binocular.errors import NotFoundError, RequestError
+from binocular.flow import Flow
+from binocular.messages import Listing, Retrain, Started
+from binocular.messages.runs import Decision, Reason, RunDetail, RunList, RunSummary
+from gateway import graph
 from gateway.calls import call, json_body, query
 from gateway.journal import note
-from gateway.messages import Decision, Listing, Reason, Retrain, RunDetail, RunList, RunStep, RunSummary, Started
+from gateway.retraining import PREFIX_OF_NAME
 from gateway.services import services
 
 blueprint = Blueprint("runs", __name__)
@@ -19,6 +23,8 @@ LONGEST_KEY = 255
 ACCEPTED = 202
 ID = re.compile(r"[A-Za-z0-9-]{1,64}")
 PENDING = "PENDING"
+FAILED = "FAILED"
+NEVER = 1970  # the year in which an unfinished run of Kubeflow has ended
 
 
 @blueprint.post("/v1/retrain")
@@ -46,7 +52,7 @@ def retrain() -> Started:
 
 
 @blueprint.get("/v1/runs")
-@call("List trainings", RunList, query=Listing, refuses=(400, 503))
+@call("List trainings", RunList, query=Listing, scope="predict", refuses=(400, 502, 503))
 def list_runs() -> RunList:
     """The newest first."""
     wanted = query(Listing)
@@ -54,70 +60,76 @@ def list_runs() -> RunList:
 
 
 @blueprint.get("/v1/runs/<run_id>")
-@call("Follow a training", RunDetail, refuses=(404, 503))
+@call("Follow a training", RunDetail, scope="predict", refuses=(404, 502, 503))
 def show_run(run_id: str) -> RunDetail:
-    """Its state, its steps with their times, and what was decided about its candidate."""
-    return _detail(services().runs.get(_checked(run_id)))
+    """Its state, its steps as a graph with their times, and what was decided about its candidate."""
+    return _detail(services().runs.get(checked(run_id)))
 
 
 @blueprint.post("/v1/runs/<run_id>/terminate")
-@call("End a training", RunDetail, scope="admin", status=ACCEPTED, refuses=(400, 404, 409, 503))
+@call("End a training", RunDetail, scope="admin", status=ACCEPTED, refuses=(400, 404, 409, 502, 503))
 def terminate(run_id: str) -> RunDetail:
     """It ends a moment later."""
     runs = services().runs
-    runs.terminate(_checked(run_id))
+    runs.terminate(checked(run_id))
     note(run=run_id)
     return _detail(runs.get(run_id))
 
 
-def _checked(run_id: str) -> str:
+def checked(run_id: str) -> str:
+    """An id that may be one of a run."""
     if not ID.fullmatch(run_id):
         raise NotFoundError(f"{run_id[:60]!r} is no id of a run")
     return run_id
 
 
 def _summary(run: Any) -> dict[str, Any]:  # noqa: ANN401 - an object of kfp's client
-    finished = run.finished_at if run.finished_at and run.finished_at.year > 1970 else None  # noqa: PLR2004 - never
+    finished = run.finished_at if run.finished_at and run.finished_at.year > NEVER else None
+    decided = services().decisions.of(run.run_id)
     return {
         "id": run.run_id,
         "name": run.display_name or "",
         "state": run.state or PENDING,
         "created_at": run.created_at,
         "finished_at": finished,
+        "started_by": _starter(run),
+        "decision": decided.verdict.decision if decided else None,
+        "version": decided.version if decided else None,
+        "summary": decided.verdict.summary if decided else None,
+        "error": graph.said(run.error.message) if run.state == FAILED and run.error else None,
     }
 
 
-def _detail(run: Any) -> RunDetail:  # noqa: ANN401
-    from binocular.runs import steps  # noqa: PLC0415 - see services.py
+def _starter(run: Any) -> Literal["gateway", "schedule", "pipelines"]:  # noqa: ANN401
+    if run.recurring_run_id:
+        return "schedule"
+    return "gateway" if (run.display_name or "").startswith(PREFIX_OF_NAME) else "pipelines"
 
+
+def _detail(run: Any) -> RunDetail:  # noqa: ANN401
+    here = services()
+    flow = Flow.of(here.runs.package(run))
+    defaults = {each.name: each.default for each in flow.parameters}
+    given = dict((run.runtime_config.parameters if run.runtime_config else None) or {})
+    found = registry.decision(here.store, here.settings.model_name, run.run_id)
     return RunDetail(
         **_summary(run),
-        error=(run.error.message if run.error else None) or None,
-        steps=[
-            RunStep(
-                name=step.name,
-                state=step.state or PENDING,
-                seconds=step.took.total_seconds() if step.took else None,
-                cached=step.cached,
-                error=step.error or None,
-            )
-            for step in steps(run)
-            if not step.is_group
-        ],
-        verdict=_verdict(run.run_id),
+        steps=graph.steps_of(here.store, run, flow),
+        parameters={**defaults, **given},
+        changed={name: defaults.get(name) for name, value in given.items() if value != defaults.get(name)},
+        verdict=_verdict(found) if found else None,
     )
 
 
-def _verdict(run_id: str) -> Decision | None:
-    here = services()
-    found = registry.decision(here.store, here.settings.model_name, run_id)
-    if found is None:
-        return None
+def _verdict(found: registry.Decision) -> Decision:
     verdict = found.verdict
     return Decision(
         decision=verdict.decision,
         summary=verdict.summary,
         version=found.version,
+        champion=verdict.champion,
+        snapshot=verdict.snapshot,
+        images=verdict.images,
         reasons=[Reason(**reason.model_dump()) for reason in verdict.reasons],
         candidate_metrics=verdict.candidate_metrics,
         champion_metrics=verdict.champion_metrics,

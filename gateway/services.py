@@ -7,23 +7,30 @@ from typing import TYPE_CHECKING
 from flask import Flask, current_app
 
 from binocular.errors import AddressRefusedError
-from binocular.parts import model_address
+from binocular.parts import gateway_folder, model_address
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
+from gateway.automatic import Automatic
 from gateway.classifier import Classifier
+from gateway.decisions import Decisions
+from gateway.explanation import Explainer
 from gateway.fetching import Fetcher
+from gateway.history import History
 from gateway.keeper import Keeper
 from gateway.limits import Limits
 from gateway.line import Line
 from gateway.model import Model
 from gateway.retraining import Retraining
+from gateway.sessions import Sessions
 from gateway.versions import Versions
 
 if TYPE_CHECKING:
     from binocular.runs import Runs
 
 EXTENSION = "binocular"
+# Attempts to sign in a minute, for each client: nobody mistypes more often.
+SIGN_INS = 10
 
 
 class Services:
@@ -58,9 +65,29 @@ class Services:
         return Versions(self.store, self.settings.model_name)
 
     @cached_property
+    def decisions(self) -> Decisions:
+        """What was decided about the candidates of runs."""
+        return Decisions(self.store, self.settings.model_name)
+
+    @cached_property
+    def history(self) -> History:
+        """What the gateway did lately."""
+        return History(gateway_folder(self.settings))
+
+    @cached_property
     def classifier(self) -> Classifier:
         """What turns images into predictions."""
         return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
+
+    @cached_property
+    def explainer(self) -> Explainer:
+        """What says why the model says what it says."""
+        return Explainer(self.model, self.settings.gateway_deadline_s)
+
+    @cached_property
+    def explainers_line(self) -> Line:
+        """Whose turn it is to be explained: one at once, since it costs as much as many predictions."""
+        return Line(1, self.settings.gateway_deadline_s)
 
     @cached_property
     def line(self) -> Line:
@@ -73,7 +100,11 @@ class Services:
         settings = self.settings
         return Limits(
             settings.home / "run",
-            {"predict": settings.gateway_predict_limit, "write": settings.gateway_write_limit},
+            {
+                "predict": settings.gateway_predict_limit,
+                "write": settings.gateway_write_limit,
+                "sign-in": SIGN_INS,
+            },
         )
 
     @cached_property
@@ -107,9 +138,19 @@ class Services:
         return Retraining(self.store, lambda: self.runs, self.settings)
 
     @cached_property
+    def automatic(self) -> Automatic:
+        """Trainings that nobody asks for."""
+        return Automatic(self.store, self.versions, self.retraining, self.settings.gateway_retrain_after)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Browsers that are signed in."""
+        return Sessions(self.settings, Door(self.settings))
+
+    @property
     def door(self) -> Door:
-        """Who may change something."""
-        return Door(self.settings)
+        """Who may change something: by a token, or by the session of a browser."""
+        return self.sessions.door
 
 
 def init_app(app: Flask, settings: Settings) -> None:

@@ -6,7 +6,10 @@ rest.
 TERM lets requests in flight end; HUP does so too, worker by worker, while new ones already serve.
 """
 
+import io
 import os
+import subprocess
+import sys
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -14,8 +17,11 @@ from gunicorn.glogging import Logger
 from prometheus_client import multiprocess
 
 from binocular.logs import configure
+from binocular.parts import gateway_folder
 from binocular.settings import Settings, load
+from binocular.submitting import OURS
 from gateway import create_app
+from gateway.history import History
 from gateway.line import MOST_WAITING
 from gateway.worker import Worker
 
@@ -24,6 +30,9 @@ GRACE_S = 25
 OTHERS = 8
 # A worker that hangs for longer than any request may take is replaced.
 HANGS_S = 120
+# A connection that is closed while a request is on its way fails that request: longer than clients and proxies
+# usually keep one that is idle. It costs no thread meanwhile.
+IDLE_S = 75
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for heartbeats, which must not wait for a disk
 
 
@@ -45,6 +54,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
             "threads": ours.gateway_threads + MOST_WAITING + OTHERS,
             "worker_class": type("Worker", (Worker,), {"receive_s": ours.gateway_receive_s}),
             "timeout": HANGS_S,
+            "keepalive": IDLE_S,
             "graceful_timeout": GRACE_S,
             "control_socket_disable": True,
             # Nobody's headers say where a request came from or where it goes; see `gateway_proxies`.
@@ -52,6 +62,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
             "logger_class": Log,
             "child_exit": _forget,
+            "when_ready": lambda _: _schedule(ours),
         }
         for name, value in chosen.items():
             self.cfg.set(name, value)
@@ -60,7 +71,18 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         """The application, made in each worker."""
         settings = load()
         configure(settings)
+        History(gateway_folder(settings)).watch()
         return create_app(settings)
+
+
+def _schedule(settings: Settings) -> None:
+    """See to trainings at set times, in a process of its own: the pipelines API may not be there yet."""
+    if settings.gateway_retrain_cron:
+        told = settings.model_dump_json(include={*OURS, "model_name", "gateway_package", "gateway_retrain_cron"})
+        command = [sys.executable, "-m", "binocular.scheduling"]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE)
+        with child.stdin or io.BytesIO() as stdin:
+            stdin.write(told.encode())
 
 
 def _forget(_server: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's

@@ -2,17 +2,17 @@
 
 import time
 from collections import Counter
-from datetime import datetime
 
 from flask import Blueprint
 
 from binocular.bundle import Bundle
 from binocular.contributions import KINDS
+from binocular.messages.status import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway import metrics
 from gateway.calls import call
-from gateway.messages import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway.models import available
 from gateway.services import services
+from gateway.waiting import sent
 
 blueprint = Blueprint("status", __name__)
 
@@ -53,13 +53,5 @@ def _shares() -> dict[str, float]:
 
 
 def _waiting(production: Bundle | None) -> Waiting:
-    """What the model in production cannot have learnt from yet."""
-    since = datetime.fromisoformat(production.created) if production else None
-    counts = {
-        kind: sum(
-            since is None or (entry.modified is not None and entry.modified > since)
-            for entry in services().store.entries(f"{kind}/")
-        )
-        for kind in KINDS
-    }
-    return Waiting(**counts)
+    counts = Counter(each.what.kind for each in sent(services().store, production) if each.waits)
+    return Waiting(**{kind: counts[kind] for kind in KINDS})

@@ -3,6 +3,7 @@
 from binocular import registry
 from binocular.bundle import Bundle
 from binocular.errors import ModelAnswerError, NotFoundError
+from binocular.publication import Manifest, read_manifest
 from binocular.store import Store
 
 # A process that sees more versions than this starts over.
@@ -16,6 +17,7 @@ class Versions:
         self._store = store
         self._name = name
         self._known: dict[int, Bundle] = {}
+        self._manifests: dict[int, Manifest] = {}
 
     def of(self, version: int) -> Bundle:
         """The facts about a version that answered; ModelAnswerError where it is none of the store's."""
@@ -32,6 +34,21 @@ class Versions:
                 self._known.clear()
             self._known[version] = found
         return self._known[version]
+
+    def manifest(self, version: int) -> Manifest:
+        """The files of a version; NotFoundError where there is none."""
+        if version not in self._manifests:
+            found = read_manifest(self._store, registry.prefix(self._name, version))
+            if found is None:
+                raise NotFoundError(f"there is no version {version} of {self._name}")
+            if len(self._manifests) >= MOST:
+                self._manifests.clear()
+            self._manifests[version] = found
+        return self._manifests[version]
+
+    def key(self, version: int, path: str) -> str:
+        """The key of a file of a version."""
+        return f"{registry.prefix(self._name, version)}/{self.manifest(version).digest}/{path}"
 
     def current(self) -> tuple[int, Bundle] | None:
         """The version that the registry has in production, with the facts about it."""

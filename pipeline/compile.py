@@ -24,11 +24,14 @@ from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
+from pipeline import form
 from pipeline.cluster import GPU, Cluster
 from pipeline.images import IMAGES
 from pipeline.pipeline import compiled_for
 
 PACKAGE = Path(__file__).with_name("pipeline.yaml")
+# Beside a package, for a form of its parameters.
+FORM = ".form.json"
 ANY = Cluster()
 HEADER = "# Made by `make compile` from pipeline/pipeline.py; the sources decide what it says.\n"
 
@@ -112,6 +115,7 @@ def cluster_of(*, nodes: tuple[str, ...], **given: Any) -> Cluster:  # noqa: ANN
 def compile_package(image: str, out: Path, **given: Any) -> None:  # noqa: ANN401 - the fields of a Cluster
     """Compile the pipeline to a package for Kubeflow."""
     out.write_text(package(image, cluster_of(**given)), encoding="utf-8")
+    out.with_suffix(FORM).write_text(form.text(), encoding="utf-8")
     click.echo(f"{out}: steps run in {image}:{IMAGES['components'].tag()}")
 
 

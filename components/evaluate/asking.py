@@ -6,7 +6,7 @@ Memory holds a batch of pixels for each input size, and the answers.
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -61,7 +61,7 @@ class Asked:
         return np.concatenate([np.zeros((0, len(self.model.facts.classes)), np.float32), *self._answers])
 
 
-def ask_all(models: Sequence[Asked], folder: Path, rows: Iterable[Row]) -> list[Row]:
+def ask_all(models: Sequence[Asked], folder: Path, rows: Sequence[Row]) -> list[Row]:
     """Ask every model about every row's image; the rows in the order of the answers."""
     sizes = sorted({asked.size for asked in models})
 
@@ -71,7 +71,7 @@ def ask_all(models: Sequence[Asked], folder: Path, rows: Iterable[Row]) -> list[
 
     asked_about: list[Row] = []
     decoded = in_parallel(os.cpu_count() or 1, look, snapshot.images(folder, rows))
-    for batch in in_batches(BATCH, with_progress(decoded, log, "evaluating")):
+    for batch in in_batches(BATCH, with_progress(decoded, log, "evaluating", of=len(rows))):
         for size in sizes:
             pixels = np.stack([looks[size] for _, looks in batch])
             for asked in models:

@@ -88,7 +88,10 @@ def freeze_source(found: Iterable[Found], folder: Path, previous: Snapshot | Non
             facts[seen.sha256] = seen.facts
             _note(entries, seen.sha256, seen.found)
     if not entries:
-        raise NotFoundError(f"the source holds no images that can be read; {len(rejected)} files were rejected")
+        why = f", such as {rejected[0].source}: {rejected[0].reason}" if rejected else ""
+        raise NotFoundError(
+            f"the source holds no images that can be read; {len(rejected)} files were rejected{why}"
+        )
     rows = _rows(_corrected(entries.values()), facts, {**packs.places, **places}, previous, options)
     frozen = snapshot.freeze(rows, rejected)
     snapshot.write(frozen, folder)

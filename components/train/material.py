@@ -60,7 +60,7 @@ class Material:
             return row, decode_row(row, data, side, side)
 
         decoded = in_parallel(os.cpu_count() or 1, decode, snapshot.images(self.folder, rows))
-        return with_progress(decoded, log, event)
+        return with_progress(decoded, log, event, of=len(rows))
 
     def pixels(self, rows: Sequence[Row], side: int, path: Path, log: Logger) -> Pixels:
         """The pixels of all rows in their order, in a file that is mapped and not loaded: memory stays flat."""

@@ -166,4 +166,4 @@ def _measure(ordered: Sequence[Row], folder: Path, columns: Sequence[str]) -> It
         return tuple(measured[column] for column in columns)
 
     measured = in_parallel(os.cpu_count() or 1, measure, snapshot.images(folder, ordered))
-    return with_progress(measured, log, "validating")
+    return with_progress(measured, log, "validating", of=len(ordered))

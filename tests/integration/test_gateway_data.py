@@ -5,6 +5,7 @@ import io
 import time
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ def client(settings: Settings) -> Any:
 def keep(client: Any, data: bytes) -> str:
     """Keep an image as a prediction does; its id."""
     keeper: Keeper = client.application.extensions["binocular"].keeper
-    prediction, written = keeper.keep(data)
-    assert keeper.kept([written]) == [True]
-    return prediction
+    with keeper.keep([data]) as keeping:
+        assert keeping.kept() == [True]
+    return keeping.ids[0]
 
 
 def correct(client: Any, prediction: str, label: str) -> Any:
@@ -281,8 +282,37 @@ def test_what_is_kept_for_corrections_goes_when_its_time_is_over_or_there_is_too
     assert "its time is over" in gone.json["detail"]
 
 
+def test_images_of_many_at_once_share_an_object_and_are_told_apart(client: Any, store: Store) -> None:
+    keeper: Keeper = client.application.extensions["binocular"].keeper
+    pictures = [picture(n) for n in range(6)]
+    with ExitStack() as going:
+        keeping = [going.enter_context(keeper.keep([each])) for each in pictures]
+        assert [each.kept() for each in keeping] == [[True]] * 6
+    # The first two came while hardly anybody was there, and waited for nobody.
+    assert len(keys(store, "predictions/")) == 3
+    ids = [each.ids[0] for each in keeping]
+    assert [keeper.read(each) for each in ids] == pictures
+    assert correct(client, f"{ids[0][:-4]}0001", "glass").status_code == 404
+    assert correct(client, ids[3], "glass").status_code == 200
+
+
+def test_a_prediction_that_fails_holds_up_no_other(client: Any) -> None:
+    keeper: Keeper = client.application.extensions["binocular"].keeper
+    for _ in range(5):
+        with pytest.raises(RuntimeError), keeper.keep([picture()]):
+            raise RuntimeError
+    assert keeper.read(keep(client, picture(1))) == picture(1)
+
+
+def test_images_that_an_earlier_release_kept_can_be_corrected(client: Any, store: Store) -> None:
+    prediction = f"{int(time.time() // 3600):06x}{7:032x}"
+    store.put(key_of(prediction), picture())
+    assert correct(client, f"{prediction}0000", "glass").status_code == 404
+    assert correct(client, prediction, "glass").status_code == 200
+
+
 def test_where_nothing_is_kept_nothing_is_written(store: Store) -> None:
     keeper = Keeper(store, hours=0, most_bytes=1)
-    _, written = keeper.keep(picture())
-    assert keeper.kept([written]) == [False]
+    with keeper.keep([picture()]) as keeping:
+        assert keeping.kept() == [False]
     assert not keys(store, "predictions/")

@@ -23,8 +23,8 @@ def test_the_settings_page_is_the_one_the_code_makes() -> None:
 
 
 def test_there_is_a_set_for_each_image() -> None:
-    names = {"components", "dev", "gateway", "local", "pipelines", "puller", "server", "server-tensorflow"}
-    assert {path.stem for path in LOCKS} == names
+    images = {"components", "gateway", "pipelines", "puller", "server", "server-tensorflow"}
+    assert {path.stem for path in LOCKS} == images | {"bench", "dev", "local"}
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
@@ -35,10 +35,20 @@ def test_every_dependency_is_pinned_with_hashes_and_no_host_is_named(lock: Path)
     assert not re.search(r"https?:|--index|--find-links| @ ", text)
 
 
-@pytest.mark.parametrize("lock", [path for path in LOCKS if path.stem != "dev"], ids=lambda path: path.stem)
+# What we are compared with is in no image, and must not be held back by ours.
+IMAGES = [path for path in LOCKS if path.stem not in {"bench", "dev"}]
+
+
+@pytest.mark.parametrize("lock", IMAGES, ids=lambda path: path.stem)
 def test_an_image_runs_the_versions_that_are_tested(lock: Path) -> None:
     tested = pins("dev")
     assert {name: version for name, version in pins(lock.stem).items() if tested.get(name) != version} == {}
+
+
+def test_we_are_compared_with_others_that_decode_and_predict_with_the_same_packages() -> None:
+    compared, tested = pins("bench"), pins("dev")
+    for name in ("flask", "keras", "numpy", "pillow", "tensorflow"):
+        assert compared[name] == tested[name]
 
 
 def test_the_gateway_the_puller_and_the_litert_server_have_no_tensorflow() -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import kfp_server_api as api
 import pytest
 
-from binocular.cli_runs import _failure, _said
+from binocular.cli_runs import _failure
 from binocular.errors import NotFoundError, RequestError
+from binocular.logs import said as said_in
 from binocular.runs import _typed, chosen, steps
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -77,7 +78,7 @@ def test_a_failure_names_the_step_and_not_the_group_around_it() -> None:
     ],
 )
 def test_a_line_is_shown_without_its_frame(line: str, said: str) -> None:
-    assert _said(line) == said
+    assert said_in(line) == said
 
 
 def test_parameters_are_read_as_the_package_wants_them(tmp_path: Path) -> None:

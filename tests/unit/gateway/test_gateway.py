@@ -103,11 +103,11 @@ def test_only_the_token_opens(tmp_path: Path, header: str, status: int) -> None:
 
 def test_a_quantile_is_read_off_the_buckets() -> None:
     counts = [(1.0, 50.0), (2.0, 100.0), (float("inf"), 100.0)]
-    assert metrics._quantile(counts, 0.5) == 1.0
-    assert metrics._quantile(counts, 0.75) == 1.5
-    assert metrics._quantile([(1.0, 0.0), (float("inf"), 5.0)], 0.5) == 1.0
-    assert metrics._quantile([], 0.5) is None
-    assert metrics._quantile([(1.0, 0.0), (float("inf"), 0.0)], 0.5) is None
+    assert metrics.quantile(counts, 0.5) == 1.0
+    assert metrics.quantile(counts, 0.75) == 1.5
+    assert metrics.quantile([(1.0, 0.0), (float("inf"), 5.0)], 0.5) == 1.0
+    assert metrics.quantile([], 0.5) is None
+    assert metrics.quantile([(1.0, 0.0), (float("inf"), 0.0)], 0.5) is None
 
 
 def test_the_gateway_imports_nothing_beside_the_shared_library() -> None:

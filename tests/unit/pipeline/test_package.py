@@ -2,6 +2,7 @@
 
 import configparser
 import inspect
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
@@ -15,6 +16,7 @@ import yaml
 import components
 from components.train.recipe import Recipe
 from pipeline import compile as compiling
+from pipeline import form
 from pipeline.cluster import NEEDS, Cluster
 from pipeline.pipeline import compiled_for
 
@@ -41,6 +43,11 @@ def _is_cached(task: dict[str, Any]) -> bool:
 
 def test_the_package_is_the_one_its_sources_make() -> None:
     assert compiling.PACKAGE.read_text() == compiling.package(components.IMAGE), "run `make compile`"
+
+
+def test_what_a_form_knows_is_of_the_same_sources_and_of_every_parameter(spec: dict[str, Any]) -> None:
+    assert compiling.PACKAGE.with_suffix(compiling.FORM).read_text() == form.text(), "run `make compile`"
+    assert set(json.loads(form.text())) == set(spec["root"]["inputDefinitions"]["parameters"])
 
 
 def test_every_parameter_has_a_default_and_a_description(spec: dict[str, Any]) -> None:

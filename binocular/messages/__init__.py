@@ -1,4 +1,4 @@
-"""What requests and answers hold."""
+"""What the gateway's API takes and answers: its views and its Python client hold the same models."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -48,6 +48,12 @@ class Options(Message):
     top_k: int | None = Field(None, ge=1, le=100_000, description="Only so many of the most probable classes.")
 
 
+class OneOptions(Options):
+    """How a prediction is answered."""
+
+    explain: bool = Field(default=False, description="Also say which parts of the image the answer rests on.")
+
+
 class ModelVersion(Message):
     """The version that answered."""
 
@@ -60,7 +66,19 @@ class Latency(Message):
 
     decode: float
     predict: float
+    explain: float | None = None
     total: float
+
+
+class Explanation(Message):
+    """Which parts of an image the best guess rests on."""
+
+    png: str = Field(description="A picture in base64, to be stretched over the image: the redder, the more.")
+    width: int = Field(description="Of the picture, and of the image as the model saw it.")
+    height: int
+    fall: float = Field(
+        description="How much less probable the best guess is with the most important part covered."
+    )
 
 
 class Prediction(Message):
@@ -74,6 +92,7 @@ class Prediction(Message):
     model: ModelVersion
     latency_ms: Latency
     kept: bool = Field(description="Whether the image is kept for a while, so that it can be corrected.")
+    explanation: Explanation | None = None
 
 
 class BatchItem(Message):
@@ -151,140 +170,25 @@ class Started(Message):
     url: str = Field(description="Where the run is followed.")
 
 
-class RunSummary(Message):
-    """A run, as a list shows it."""
-
-    id: str
-    name: str
-    state: str
-    created_at: datetime | None = None
-    finished_at: datetime | None = None
-
-
-class RunList(Message):
-    """Runs, the newest first."""
-
-    runs: list[RunSummary]
-
-
-class RunStep(Message):
-    """A step of a run."""
-
-    name: str
-    state: str
-    seconds: float | None = None
-    cached: bool
-    error: str | None = None
-
-
-class Reason(Message):
-    """One rule of the gate and how it came out."""
-
-    rule: str
-    passed: bool
-    noted: bool
-    text: str
-
-
-class Decision(Message):
-    """What was decided about the run's candidate."""
-
-    decision: str
-    summary: str
-    version: int | None = Field(None, description="Under which version it was let in.")
-    reasons: list[Reason]
-    candidate_metrics: dict[str, float]
-    champion_metrics: dict[str, float]
-    artifacts: dict[str, str] = Field(description="The pages and files that the verdict rests on.")
-
-
-class RunDetail(RunSummary):
-    """A run with its steps and, once there is one, the verdict."""
-
-    error: str | None = None
-    steps: list[RunStep]
-    verdict: Decision | None = None
-
-
 class Listing(Message):
     """How much is listed."""
 
     limit: int = Field(20, ge=1, le=100)
 
 
-class Version(Message):
-    """A published version of the model."""
+class SignIn(Message):
+    """What a browser trades for a session."""
 
-    version: int
-    created: str
-    run: str
-    architecture: str
-    classes: tuple[str, ...]
-    metrics: dict[str, float]
-    champion: int | None = Field(None, description="The version it was let in over.")
-    production: bool
-    available: bool = Field(description="Whether the model server answers with it.")
+    token: str = Field(max_length=1000)
 
 
-class Models(Message):
-    """The versions of the model, the newest first."""
+class Session(Message):
+    """Who is signed in with this browser."""
 
-    name: str
-    production: int | None = None
-    versions: list[Version]
-
-
-class Promote(Message):
-    """Why production moves."""
-
-    why: str = Field("by hand", max_length=1000)
-    over: int | None = Field(
-        None, description="The version in production as the caller knows it; then it is checked."
-    )
-
-
-class Promoted(Message):
-    """Where production points now."""
-
-    name: str
-    version: int
-    before: int | None = None
-
-
-class RequestCount(Message):
-    """Requests by what they asked and how they ended."""
-
-    route: str
-    status: str
-    count: int
-
-
-class LatencyQuantiles(Message):
-    """Seconds below which these shares of predictions were answered."""
-
-    p50: float | None = None
-    p95: float | None = None
-    p99: float | None = None
-
-
-class Waiting(Message):
-    """Labelled images that came since the model in production was made."""
-
-    uploads: int
-    feedback: int
-
-
-class Status(Message):
-    """How the gateway and what is behind it are."""
-
-    uptime_s: float = Field(description="Of the process that answered.")
-    model: str
-    production: int | None = None
-    available: list[int] = Field(description="Versions that the model server answers with.")
-    requests: list[RequestCount]
-    predict_s: LatencyQuantiles
-    labels: dict[str, float] = Field(description="The share of each label among the predictions.")
-    waiting: Waiting
+    signed_in: bool
+    name: str | None = Field(None, description="Of the token that opened the session.")
+    scopes: list[str] = Field([], description="What the session may do.")
+    ends_at: datetime | None = None
 
 
 class Alive(Message):

@@ -1,0 +1,75 @@
+"""The limit: decode, resize and LiteRT in a bare loop on every core. Nothing that serves can be faster.
+
+    python -m benchmarks.limit model.tflite photo.jpg --side 160 --seconds 4 --workers 2
+
+A thread a core: decoder and interpreter both let go of Python's lock while they work.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import click
+from ai_edge_litert.interpreter import Interpreter
+
+from benchmarks.timing import CORES, Turn, quantile_ms
+from binocular.imaging import decode
+
+
+class Bare:
+    """One interpreter of one thread, as the server holds them."""
+
+    def __init__(self, model: Path, photo: bytes, side: int) -> None:
+        self._interpreter = Interpreter(model_path=str(model), num_threads=1)
+        self._interpreter.resize_tensor_input(0, (1, side, side, 3))
+        self._interpreter.allocate_tensors()
+        self._input = self._interpreter.get_input_details()[0]["index"]
+        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._photo, self._side = photo, side
+
+    def __call__(self) -> None:
+        """One photo."""
+        pixels = decode(self._photo, self._side, self._side)
+        self._interpreter.set_tensor(self._input, pixels[None])
+        self._interpreter.invoke()
+        self._interpreter.get_tensor(self._output)
+
+    def until(self, end: float) -> list[float]:
+        """Photo after photo; the seconds that each took."""
+        took = []
+        while (began := time.perf_counter()) < end:
+            self()
+            took.append(time.perf_counter() - began)
+        return took
+
+
+@click.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("photo", type=click.Path(path_type=Path))
+@click.option("--side", default=160)
+@click.option("--seconds", default=4.0)
+@click.option("--workers", default=CORES)
+def main(model: Path, photo: Path, side: int, seconds: float, workers: int) -> None:
+    """Run, and print what came of it as JSON."""
+    bare = [Bare(model, photo.read_bytes(), side) for _ in range(workers)]
+    for each in bare:
+        each()
+    cpu, end = time.process_time(), time.perf_counter() + seconds
+    with ThreadPoolExecutor(workers) as threads:
+        took = [each for found in threads.map(lambda it: it.until(end), bare) for each in found]
+    cpu_ms = 1000 * (time.process_time() - cpu) / len(took)
+    print(json.dumps(vars(Turn(len(took), seconds, quantile_ms(took, 0.5), quantile_ms(took, 0.95), cpu_ms))))
+
+
+def limit(model: Path, photo: Path, side: int, seconds: float, workers: int = CORES) -> Turn:
+    """The same, in a process of its own."""
+    options = [f"--side={side}", f"--seconds={seconds}", f"--workers={workers}"]
+    command = [sys.executable, "-m", "benchmarks.limit", str(model), str(photo), *options]
+    return Turn(**json.loads(subprocess.run(command, check=True, capture_output=True).stdout))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The dashboard: one small page for every address, and the scripts and styles that fill it.
+
+There is no build step and no other host. The page names its assets below a digest of all of them, so a browser may
+keep them for ever, and never mixes those of two releases.
+"""
+
+from functools import cache
+from pathlib import Path
+
+from flask import Blueprint, Response, request
+
+from binocular.errors import NotFoundError
+from binocular.report.pages import render
+from gateway.pages.assets import Asset, Assets
+from gateway.services import services
+
+blueprint = Blueprint("pages", __name__)
+
+HERE = Path(__file__).parent
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob: data:",
+        "connect-src 'self'",
+        "frame-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+FOR_EVER = "public, max-age=31536000, immutable"
+FIRST = "try"
+
+
+@blueprint.get("/")
+@blueprint.get("/data")
+@blueprint.get("/runs")
+@blueprint.get("/runs/<_which>")
+@blueprint.get("/models")
+@blueprint.get("/models/<int:_which>")
+@blueprint.get("/health")
+def page(_which: object = None) -> Response:
+    """The page; which one it becomes is for its script to see."""
+    found = _assets()
+    name = request.path.split("/")[1] or FIRST
+    text = render(
+        HERE,
+        "shell.html.j2",
+        base=f"/assets/{found.digest}",
+        scripts=found.first(name),
+        body_limit=services().settings.gateway_body_mb * 1_000_000,
+    )
+    return Response(
+        text,
+        content_type="text/html; charset=utf-8",
+        headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"},
+    )
+
+
+@blueprint.get("/assets/<digest>/<name>")
+def asset(digest: str, name: str) -> Response:
+    """A script, a style or a picture of this release; another release's are not here."""
+    found = _assets()
+    if digest != found.digest or name not in found.files:
+        raise NotFoundError("this release has no such asset; load the page anew")
+    return sent(found.files[name])
+
+
+def sent(file: Asset) -> Response:
+    """A file whose address names its release: compressed for whoever takes that, and to be kept for ever."""
+    small = request.accept_encodings.quality("gzip") > 0
+    response = Response(file.gzipped if small else file.data, content_type=file.content_type)
+    if small:
+        response.headers["Content-Encoding"] = "gzip"
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["Cache-Control"] = FOR_EVER
+    return response
+
+
+@cache
+def _assets() -> Assets:
+    """Read once by each process, when somebody first looks."""
+    return Assets(HERE / "assets")
