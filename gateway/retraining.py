@@ -12,7 +12,6 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from binocular.documents import Document
@@ -65,7 +64,7 @@ class Retraining:
 
     def start(self, parameters: Mapping[str, Any], key: str) -> str:
         """Start a training, or find what this key started: the id of its run. RetrainingError while one goes."""
-        texts, package = self._texts(parameters), self.package()
+        texts, package = self._texts(parameters), package_of(self._settings)
         mine = Lease(id=uuid.uuid4().hex, taken=time.time(), key=_digest(key) if key else "", asked=_digest(texts))
         if found := self._known(mine):
             return found
@@ -160,10 +159,6 @@ class Retraining:
             raise RequestError(f"parameters: {NAME!r} is the gateway's own, {self._settings.model_name!r}")
         given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
         return {**given, NAME: self._settings.model_name}
-
-    def package(self) -> Path:
-        """The compiled pipeline that a training runs."""
-        return package_of(self._settings)
 
 
 def _goes(runs: "Runs", run_id: str) -> bool:

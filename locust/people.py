@@ -25,7 +25,7 @@ WATCH_EVERY_S = 2.0
 ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
 
-class Person(FastHttpUser):  # type: ignore[misc]
+class Person(FastHttpUser):
     """Somebody who thinks for a while between two requests."""
 
     abstract = True
@@ -137,16 +137,16 @@ class Trainer(Person):
 
     fixed_count = 1
     wait_time = between(WATCH_EVERY_S, WATCH_EVERY_S)
-    run = ""
+    run_id = ""
 
     @task
     def train(self) -> None:
         """Start it, or look how it is."""
-        if not self.run:
+        if not self.run_id:
             # 409: somebody else's is going, which is as good.
             started = self.ask("POST", "/v1/retrain", "retrain", good=(ACCEPTED, CONFLICT), headers=self.bearer())
-            self.run = started.json()["run_id"] if started is not None else ""
+            self.run_id = started.json()["run_id"] if started is not None else ""
             return
-        run = self.ask("GET", f"/v1/runs/{self.run}", "watch a run")
+        run = self.ask("GET", f"/v1/runs/{self.run_id}", "watch a run")
         if run is not None and run.json()["state"] in ENDED:
             self.environment.runner.quit()

@@ -7,7 +7,7 @@ import gevent
 from locust.env import Environment
 
 from memory import Memory
-from page import render_page
+from over_time import render_page
 from profiles import Profile
 from record import Record, prediction_times, quantile, share
 from schedule import Schedule
@@ -28,9 +28,9 @@ class Watch:
     def start(self) -> None:
         """Listen from now on."""
         heard = self._environment.events
-        heard.test_start.add_listener(self._begin)
-        heard.request.add_listener(self._asked)
-        heard.quitting.add_listener(self._end)
+        heard.test_start.add_listener(self._begin)  # type: ignore[no-untyped-call]
+        heard.request.add_listener(self._asked)  # type: ignore[no-untyped-call]
+        heard.quitting.add_listener(self._end)  # type: ignore[no-untyped-call]
 
     def _begin(self, **_: object) -> None:
         self._record.begin()

@@ -1,9 +1,11 @@
 """Trainings, versions and the state of everything through the gateway, over the real pipelines API."""
 
+import hashlib
 import io
 import socket
 import time
 import uuid
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -283,7 +285,7 @@ def promote(client: Any, version: object, **body: Any) -> Any:
 def test_versions_are_listed_and_production_moves_forward_and_back(
     client: Any, settings: Settings, tmp_path: Path
 ) -> None:
-    assert client.get("/v1/models").json == {"name": NAME, "versions": []}
+    assert client.get("/v1/models").json == {"name": NAME, "moves": [], "versions": []}
     store = publish(settings, tmp_path, 3)
     assert promote(client, 3).json == {"name": NAME, "version": 3}
     back = promote(client, 2, why="3 takes glass for metal", over=3)
@@ -295,6 +297,59 @@ def test_versions_are_listed_and_production_moves_forward_and_back(
     present = registry.production(store, NAME)
     assert present is not None
     assert present.moves[0].why == "3 takes glass for metal"
+
+
+def test_a_version_tells_what_it_is_and_when_it_was_in_production(
+    client: Any, settings: Settings, tmp_path: Path
+) -> None:
+    publish(settings, tmp_path, 2)
+    promote(client, 1)
+    promote(client, 2, why="better")
+    promote(client, 1, why="no, worse")
+    found = client.get("/v1/models/2").json
+    assert (found["production"], found["classes"], found["run"]) == (False, ["glass", "metal"], "run-2")
+    assert [(move["by"], move["why"]) for move in found["moves"]] == [("admin", "better")]
+    assert {file["name"] for file in found["files"]} == {"binocular.json", "labels.json"}
+    everything = client.get("/v1/models").json
+    assert (everything["previous"], [move["version"] for move in everything["moves"]]) == (2, [1, 2, 1])
+    assert client.get("/v1/models/9").status_code == 404
+
+
+def test_files_of_a_version_are_downloaded_one_by_one_or_in_a_zip(
+    client: Any, settings: Settings, tmp_path: Path
+) -> None:
+    publish(settings, tmp_path, 1)
+    for path in ("files/labels.json", "model.zip"):
+        assert client.get(f"/v1/models/1/{path}").status_code == 401
+    kept = {file["name"]: file for file in client.get("/v1/models/1").json["files"]}
+    one = client.get("/v1/models/1/files/labels.json", headers=BEARER)
+    assert (one.data, hashlib.sha256(one.data).hexdigest()) == (b"[]", kept["labels.json"]["sha256"])
+    assert one.headers["Content-Disposition"] == f'attachment; filename="{NAME}-1-labels.json"'
+    assert one.content_type == "application/octet-stream"
+    zipped = client.get("/v1/models/1/model.zip", headers=BEARER)
+    with zipfile.ZipFile(io.BytesIO(zipped.data)) as archive:
+        assert archive.testzip() is None
+        found = {name: len(archive.read(name)) for name in archive.namelist()}
+    assert found == {f"{NAME}/1/{name}": file["size"] for name, file in kept.items()}
+    assert client.get("/v1/models/1/model.zip", headers=BEARER).data == zipped.data
+    for wrong in (
+        "nothing",
+        "../2/labels.json",
+        "..%2f..%2fproduction.json",
+        "manifest.json",
+        "labels.json/",
+        "%00",
+    ):
+        assert client.get(f"/v1/models/1/files/{wrong}", headers=BEARER).status_code == 404, wrong
+    assert client.get("/v1/models/2/model.zip", headers=BEARER).status_code == 404
+
+
+def test_the_last_hour_shows_what_was_asked(client: Any) -> None:
+    before = client.get("/v1/status/history").json
+    assert (before["window"], before["step_s"]) == ("hour", 60)
+    client.post("/v1/predict", data=b"no image", content_type="application/octet-stream")
+    assert client.get("/v1/status/history?window=day").json["step_s"] == 600
+    assert client.get("/v1/status/history?window=week").status_code == 400
 
 
 def test_a_promotion_decided_on_what_is_past_is_refused(client: Any, settings: Settings, tmp_path: Path) -> None:
