@@ -43,6 +43,14 @@ def server(model: ModelServer, embedded_store: Store, tmp_path: Path) -> Iterato
         yield server
 
 
+def photo(form: str) -> bytes:
+    """12 megapixels, smooth as photos are."""
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(pixels).resize((4000, 3000)).save(out, form, compress_level=1)
+    return out.getvalue()
+
+
 def workers(server: GatewayServer) -> list[psutil.Process]:
     assert server.process is not None
     return psutil.Process(server.process.pid).children()
@@ -63,12 +71,10 @@ def test_two_workers_count_together_and_log_one_line_a_request(server: GatewaySe
 
 
 def test_a_worker_is_small_also_after_large_photos_and_a_look_at_trainings(server: GatewayServer) -> None:
-    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3), np.uint8)
     for form in ("JPEG", "PNG"):
-        out = io.BytesIO()
-        Image.fromarray(pixels).resize((4000, 3000)).save(out, form, compress_level=1)
+        data = photo(form)
         with ThreadPoolExecutor(8) as pool:
-            assert {each.status_code for each in pool.map(server.predict, [out.getvalue()] * 4)} == {200}
+            assert {each.status_code for each in pool.map(server.predict, [data] * 4)} == {200}
     for _ in range(6):
         assert requests.get(f"{server.url}/v1/runs", timeout=60).status_code == 503  # nobody is there
     for worker in workers(server):
@@ -113,7 +119,7 @@ def narrow(
 
 
 def test_more_than_it_can_bear_is_refused_and_the_rest_is_answered(narrow: GatewayServer) -> None:
-    large = picture(1, "JPEG", (4000, 3000))
+    large = photo("JPEG")
     wait_until(lambda: narrow.predict(large).status_code == 200)
     with ThreadPoolExecutor(40) as pool:
         asking = [pool.submit(narrow.predict, large) for _ in range(40)]
