@@ -35,7 +35,7 @@ def one_image() -> bytes:
             raise RequestError(f"the form holds {_named()}; one file named 'file' was expected")
         return bytes(files[0].read())
     if request.mimetype.startswith("image/") or request.mimetype == BYTES:
-        return request.get_data(cache=False)
+        return _whole_body()
     if request.mimetype == "application/json":
         body = json_body(ImageBody)
         if body.url is not None:
@@ -74,7 +74,7 @@ def form_files(name: str) -> list[FileStorage]:
 def uploaded_zip(name: str) -> Iterator[Path | None]:
     """The zip that a request consists of, in a file while it is needed; None where it is something else."""
     if request.mimetype in ZIP_TYPES:
-        data = request.get_data(cache=False)
+        data = _whole_body()
     elif request.mimetype == FORM and len(files := request.files.getlist(name)) == 1:
         head = files[0].stream.read(len(ZIP[0]))
         files[0].stream.seek(0)
@@ -109,6 +109,14 @@ def _from_zip(path: Path, most: int) -> Iterator[tuple[str, bytes]]:
             yield member.name, member.read()
 
 
+def _whole_body() -> bytes:
+    """The body; RequestError where the client broke off, or was cut off, before all of it came."""
+    data = request.get_data(cache=False)
+    if len(data) < (request.content_length or 0):
+        raise RequestError(f"{len(data)} of {request.content_length} bytes came, and then the end")
+    return data
+
+
 def _decoded(text: str) -> bytes:
     # A browser's data: URL is base64 behind a comma.
     head, comma, rest = text.partition(",")
@@ -119,5 +127,5 @@ def _decoded(text: str) -> bytes:
 
 
 def _named() -> str:
-    names = sorted({*request.files, *request.form})[:5]
+    names = sorted(map(str, {*request.files, *request.form}))[:5]  # a part may have none
     return ", ".join(repr(name[:40]) for name in names) or "nothing"

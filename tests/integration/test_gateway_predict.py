@@ -282,6 +282,18 @@ def test_a_request_that_is_too_large_is_refused_with_and_without_its_length(
         assert (sent.status_code, sent.json["code"]) == (413, "too_large")
 
 
+def test_a_request_that_breaks_off_is_no_image(client: Any) -> None:
+    whole = picture()
+    answer = client.post(
+        "/v1/predict",
+        input_stream=io.BytesIO(whole[:100]),
+        content_type="image/png",
+        environ_overrides={"wsgi.input_terminated": True, "CONTENT_LENGTH": str(len(whole))},
+    )
+    assert (answer.status_code, answer.json["code"]) == (400, "request")
+    assert f"100 of {len(whole)} bytes" in answer.json["detail"]
+
+
 def files(*datas: bytes) -> dict[str, Any]:
     return {"files": [(io.BytesIO(data), f"{n}.png") for n, data in enumerate(datas)]}
 
