@@ -178,7 +178,8 @@ compose-up: compose-env ## Build the images and start Binocular in containers
 compose-down: ## Stop the containers; what they keep stays in volumes
 	docker compose down
 
-# A cluster. OVERLAY is one of manifests/overlays, or a folder of yours; WITH are components of manifests/components.
+# A cluster. OVERLAY is one of manifests/overlays, or a folder of yours; WITH are components of manifests/components;
+# OPTIONS are more of `python -m manifests.deployment`.
 CLUSTER ?= binocular
 OVERLAY ?= kind
 KFP_VERSION := 2.17.0
@@ -197,7 +198,7 @@ kind-down: ## Delete the kind cluster
 	kind delete cluster --name "$(CLUSTER)"
 deploy: .venv/local ## Apply the manifests: make deploy OVERLAY=cloud REGISTRY=… WITH="monitoring" ACCELERATORS=1
 	@$(BIN)/python -m manifests.deployment "$(OVERLAY)" $(foreach each,$(WITH),--with $(each)) \
-		$(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ACCELERATORS),--accelerators $(ACCELERATORS))
+		$(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ACCELERATORS),--accelerators $(ACCELERATORS)) $(OPTIONS)
 	@# A job cannot be changed, only made anew; these may run again at any time.
 	$(KUBECTL) -n binocular delete job secrets bucket upload --ignore-not-found
 	$(KUBECTL) apply -k build/deploy

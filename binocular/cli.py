@@ -48,6 +48,7 @@ for _verb in (
     cli_runs.show_runs,
     cli_predict.predict,
     cli_predict.retrain,
+    cli_predict.schedule,
     cli_models.show_models,
     cli_models.promote,
     cli_models.roll_back,

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from binocular import scheduling
 from binocular.client import Client
 from binocular.parts import gateway_token, gateway_url
 from binocular.settings import Settings
@@ -47,6 +48,27 @@ def retrain(settings: Settings, given: tuple[str, ...]) -> None:
             parameters[name] = value
     started = _client(settings).retrain(**parameters)
     console.print(f"run {started.run_id}: `binocular runs {started.run_id}` shows how it goes", markup=False)
+
+
+@click.command("schedule")
+@click.argument("cron", required=False)
+@click.option("--off", is_flag=True, help="Start no training at set times any more.")
+@click.pass_obj
+def schedule(settings: Settings, cron: str | None, *, off: bool) -> None:
+    """Train again at set times: CRON has six fields from the seconds on, so "0 0 3 * * *" is every night at three.
+
+    Without CRON, show when.
+    """
+    if cron and off:
+        raise click.UsageError("either CRON or --off")
+    if off:
+        console.print("no training is started at set times" if scheduling.unschedule(settings) else "none was")
+    elif cron:
+        new = scheduling.schedule(settings, cron)
+        console.print(f"trainings are started at {cron}{'' if new else ', as before'}", markup=False)
+    else:
+        for each in scheduling.scheduled(settings):
+            console.print(f"{scheduling.times(each)}: {each.display_name}", markup=False)
 
 
 def _client(settings: Settings, patience_s: float = 0) -> Client:

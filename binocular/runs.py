@@ -36,6 +36,7 @@ from binocular.store import connect
 T = TypeVar("T")
 Theirs = Any  # an object of kfp's client, which has no types
 EXPERIMENT = "Default"
+PAGE = 100
 ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 LARGEST_LOG_BYTES = 64 << 20
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
@@ -112,6 +113,43 @@ class Runs:
     def terminate(self, run_id: str) -> None:
         """End a run."""
         self._call(lambda: self._client.terminate_run(run_id))
+
+    def repeat(
+        self, package: Path, parameters: Mapping[str, str], name: str, *, cron: str, description: str
+    ) -> None:
+        """Let a package be run at set times: a recurring run, under a name that others may have too."""
+        given = _typed(package, parameters)
+
+        def create() -> None:
+            with contextlib.redirect_stdout(io.StringIO()):
+                client = whole_client(self._settings)
+                experiment = client.create_experiment(EXPERIMENT, namespace=self._settings.kfp_namespace or None)
+                client.create_recurring_run(
+                    experiment.experiment_id,
+                    name,
+                    description=description,
+                    cron_expression=cron,
+                    max_concurrency=1,
+                    no_catchup=True,
+                    params=given,
+                    pipeline_package_path=str(package),
+                )
+
+        self._call(create)
+
+    def repeated(self, name: str) -> list[Theirs]:
+        """The recurring runs of a name."""
+        found, token = list[Theirs](), ""
+        while True:
+            page = self._call(lambda: self._client.list_recurring_runs(page_size=PAGE, page_token=token))  # noqa: B023
+            found += [each for each in page.recurring_runs or [] if each.display_name == name]
+            token = page.next_page_token
+            if not token:
+                return found
+
+    def repeat_no_more(self, recurring_run_id: str) -> None:
+        """End a recurring run; runs that it made stay."""
+        self._call(lambda: self._client.delete_recurring_run(recurring_run_id))
 
     def upload(self, package: Path, pipeline: str, version: str) -> bool:
         """Make a package a version of a pipeline, unless there is one of this name; True if this call made it."""

@@ -41,6 +41,8 @@ DOWNLOADS = "downloads"
 HIGHEST_STORE_PORT = 55_000
 # A model's name is part of keys, of addresses and of Kubernetes objects.
 MODEL_NAME = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
+# Seconds, minutes, hours, days, months, days of the week; what they hold is for the pipelines API to judge.
+CRON = r"^(\S+( \S+){5})?$"
 # How alike two names must be for one to be a slip of the other (difflib's ratio).
 ALIKE = 0.8
 
@@ -256,6 +258,14 @@ class Settings(BaseSettings):
 
     gateway_package: FilePath | None = None
     """Compiled pipeline that a retraining runs. Empty: the one that comes with Binocular."""
+
+    gateway_retrain_after: int = Field(0, ge=0)
+    """New labelled images after which the gateway starts a training by itself, counted from the one before.
+    0: never."""
+
+    gateway_retrain_cron: Annotated[str, Field(pattern=CRON), Accepts("six fields of cron, or nothing")] = ""
+    """When trainings are started at set times, for example `0 0 3 * * *` every night at three; the gateway sees to
+    it as it starts. Empty: what `binocular schedule` said stays."""
 
     minio_binary: FilePath | None = None
     """A `minio` server, for the object store's integration tests to run against as well.

@@ -60,6 +60,8 @@ def feedback() -> Stored:
     told = json_body(Feedback)
     label = _known_spelling(told.label)
     sha256, duplicate = correct(services().store, label, services().keeper.read(told.id))
+    if not duplicate:
+        services().automatic.written()
     return Stored(label=label, sha256=sha256, duplicate=duplicate)
 
 
@@ -116,6 +118,8 @@ def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
             stored[label] += 1
         else:
             duplicates += 1
+    if stored:
+        services().automatic.written()
     if not stored and not duplicates and not refused:
         raise SourceError("no images came; send files, or a zip of a folder for each class")
     return Taken(

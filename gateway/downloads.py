@@ -1,14 +1,15 @@
 """Files of a version of the model, one by one or all in a zip, streamed from the store as they come.
 
-Only what the version's manifest names can be asked for. Nothing is kept on the way: the zip is written piece by
-piece into the answer. Its folders are those of TensorFlow Serving: `<model>/<version>/saved_model.pb`.
+They need what sending photos needs: a few photos are among them. Only what the version's manifest names can be
+asked for. Nothing is kept on the way: the zip is written piece by piece into the answer. Its folders are those of
+TensorFlow Serving: `<model>/<version>/saved_model.pb`.
 """
 
 import re
 import zipfile
 from collections.abc import Iterator
 
-from flask import Blueprint, Response, stream_with_context
+from flask import Blueprint, Response
 
 from binocular.errors import NotFoundError
 from binocular.publication import Manifest
@@ -24,7 +25,7 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 
 
 @blueprint.get("/v1/models/<int:version>/files/<path:name>")
-@call("Download a file of a version", BINARY, scope="predict", refuses=(404, 503))
+@call("Download a file of a version", BINARY, scope="data", refuses=(404, 502, 503))
 def show_file(version: int, name: str) -> Response:
     """One that the version's `files` name."""
     here = services()
@@ -35,18 +36,18 @@ def show_file(version: int, name: str) -> Response:
     here.store.stat(key)  # it is there, or this says so before anything is sent
     model = here.settings.model_name
     headers = _headers(f"{model}-{version}-{name.rpartition('/')[2]}") | {"Content-Length": str(found.size)}
-    return Response(stream_with_context(here.store.stream(key)), content_type=BINARY, headers=headers)
+    return Response(here.store.stream(key), content_type=BINARY, headers=headers)
 
 
 @blueprint.get("/v1/models/<int:version>/model.zip")
-@call("Download a version as a zip", ZIP, scope="predict", refuses=(404, 503))
+@call("Download a version as a zip", ZIP, scope="data", refuses=(404, 502, 503))
 def show_zip(version: int) -> Response:
     """All of its files, in the folders that TensorFlow Serving reads."""
     here = services()
     manifest = here.versions.manifest(version)
     here.store.stat(here.versions.key(version, manifest.files[0].path))
     headers = _headers(f"{here.settings.model_name}-{version}.zip")
-    return Response(stream_with_context(_zip(here, version, manifest)), content_type=ZIP, headers=headers)
+    return Response(_zip(here, version, manifest), content_type=ZIP, headers=headers)
 
 
 def _headers(name: str) -> dict[str, str]:

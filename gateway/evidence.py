@@ -1,14 +1,15 @@
 """What the steps of a run wrote: their logs, the pages for people, and the figures behind those.
 
-Reading them needs what asking for a prediction needs: whoever may use the model may see how it came to be.
-A page is a stranger to the dashboard: it is served in a sandbox, where nothing in it can act as anybody.
+Logs and figures need what asking for a prediction needs: whoever may use the model may see how it came to be.
+Pages show photos that people sent, so they need what sending photos needs. A page is also a stranger to the
+dashboard: it is served in a sandbox, where nothing in it can act as anybody.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, stream_with_context
+from flask import Blueprint, Response
 
 from binocular.candidate import FACTS
 from binocular.errors import IntegrityError, NotFoundError
@@ -45,7 +46,7 @@ M = TypeVar("M", bound=Message)
 
 
 @blueprint.get("/v1/runs/<run_id>/steps/<path:step>/log")
-@call("Read a step's log", StepLog, query=LogQuery, scope="predict", refuses=(400, 404, 503))
+@call("Read a step's log", StepLog, query=LogQuery, scope="predict", refuses=(400, 404, 502, 503))
 def show_log(run_id: str, step: str) -> StepLog:
     """From a byte on, also while the step runs: ask again from `next`. At most 256 KiB at a time."""
     wanted, run = query(LogQuery), services().runs.get(checked(run_id))
@@ -78,7 +79,7 @@ def show_log(run_id: str, step: str) -> StepLog:
 
 
 @blueprint.get("/v1/runs/<run_id>/reports/<path:step>")
-@call("Read the page that a step wrote", HTML, scope="predict", refuses=(404, 503))
+@call("Read the page that a step wrote", HTML, scope="data", refuses=(404, 502, 503))
 def show_report(run_id: str, step: str) -> Response:
     """The page of validate, train or evaluate, in a sandbox."""
     run = services().runs.get(checked(run_id))
@@ -88,7 +89,7 @@ def show_report(run_id: str, step: str) -> Response:
     store, key = _find(run, node.name, node.pages[0])
     size = store.stat(key).size
     return Response(
-        stream_with_context(store.stream(key)),
+        store.stream(key),
         content_type=f"{HTML}; charset=utf-8",
         headers={
             "Content-Security-Policy": SANDBOX,
@@ -99,21 +100,21 @@ def show_report(run_id: str, step: str) -> Response:
 
 
 @blueprint.get("/v1/runs/<run_id>/validation")
-@call("Read what validation found", ValidationFacts, scope="predict", refuses=(404, 503))
+@call("Read what validation found", ValidationFacts, scope="predict", refuses=(404, 502, 503))
 def show_validation(run_id: str) -> ValidationFacts:
     """Also of a run that ended with it."""
     return _document(run_id, "validate", "findings", REPORT, _validation)
 
 
 @blueprint.get("/v1/runs/<run_id>/training")
-@call("Read how a candidate was trained", TrainingFacts, scope="predict", refuses=(404, 503))
+@call("Read how a candidate was trained", TrainingFacts, scope="predict", refuses=(404, 502, 503))
 def show_training(run_id: str) -> TrainingFacts:
     """Its learning curves, what was chosen for the data, and what it took."""
     return _document(run_id, "train", "candidate", FACTS, _training)
 
 
 @blueprint.get("/v1/runs/<run_id>/evaluation")
-@call("Read what a verdict rests on", EvaluationFacts, scope="predict", refuses=(404, 503))
+@call("Read what a verdict rests on", EvaluationFacts, scope="predict", refuses=(404, 502, 503))
 def show_evaluation(run_id: str) -> EvaluationFacts:
     """The figures of the candidate and of the version that was in production, on the same images."""
     return _document(run_id, "evaluate", "evaluation", EVALUATION, _evaluation)

@@ -67,14 +67,21 @@ class History:
 
     def since(self, start: float) -> list[Minute]:
         """The minutes from a time on, the oldest first; the last is the one that goes."""
+        try:
+            minutes, at, before = self._read(start)
+        except sqlite3.Error as error:
+            log.warning("the history cannot be read", extra={"why": str(error)})
+            return []
+        if at is None:
+            return minutes
+        now = time.time()
+        return [*minutes, Minute(at, now - at, _growth(before, totals()))]
+
+    def _read(self, start: float) -> tuple[list[Minute], float | None, Counts]:
         with self._opened() as database:
             found = database.execute("SELECT at, seconds, counts FROM minutes WHERE at >= ? ORDER BY at", [start])
             minutes = [Minute(at, seconds, json.loads(counts)) for at, seconds, counts in found]
-            at, before = _last(database)
-        now = time.time()
-        if at is None:
-            return minutes
-        return [*minutes, Minute(at, now - at, _growth(before, totals()))]
+            return minutes, *_last(database)
 
     def watch(self) -> None:
         """Sample every minute in a thread of this worker, for as long as it lives."""

@@ -84,7 +84,7 @@ class Model:
             self._known = known
         return known
 
-    def predict(self, pixels: NDArray[np.uint8], signature: Signature, within_s: float | None = None) -> Answer:
+    def predict(self, pixels: NDArray[np.uint8], signature: Signature, deadline_s: float | None = None) -> Answer:
         """Ask for the probabilities of uint8 images [n, height, width, 3] of the signature's size."""
         request = messages.PredictRequest(output_filter=[OUTPUT])
         request.model_spec.name = self.name
@@ -93,7 +93,7 @@ class Model:
         if pixels.shape != expected:  # a wrong rank can end a TensorFlow Serving
             raise ValueError(f"pixels are {pixels.shape}, not {expected}")
         request.inputs[INPUT].CopyFrom(tensors.to_proto(pixels))
-        response = self._call("PredictionService", "Predict", request, within_s)
+        response = self._call("PredictionService", "Predict", request, deadline_s)
         try:
             probabilities = tensors.to_array(response.outputs[OUTPUT], limit=1 << 24)
         except TensorError as error:
@@ -131,10 +131,16 @@ class Model:
             )
         return Signature(version, sizes[1], sizes[2])
 
-    def _call(self, service: str, method: str, request: Any, within_s: float | None = None) -> Any:  # noqa: ANN401
+    def _call(
+        self,
+        service: str,
+        method: str,
+        request: Any,  # noqa: ANN401 - messages
+        deadline_s: float | None = None,
+    ) -> Any:  # noqa: ANN401
         ask: Callable[..., Any] = services.call(self._channel, service, method)
         try:
-            return ask(request, timeout=self._deadline_s if within_s is None else within_s)
+            return ask(request, timeout=min(self._deadline_s, deadline_s or self._deadline_s))
         except grpc.RpcError as error:
             raise _translated(error, f"{method} of {self.name} at {self._address}") from None
 

@@ -29,7 +29,7 @@ blueprint = Blueprint("models", __name__)
 
 
 @blueprint.get("/v1/models")
-@call("List the versions of the model", Models, query=Listing, scope="predict", refuses=(400, 503))
+@call("List the versions of the model", Models, query=Listing, scope="predict", refuses=(400, 502, 503))
 def list_models() -> Models:
     """The newest first, each with its metrics on the test images."""
     here, wanted = services(), query(Listing)
@@ -47,7 +47,7 @@ def list_models() -> Models:
 
 
 @blueprint.get("/v1/models/<int:version>")
-@call("Show a version of the model", VersionDetail, scope="predict", refuses=(404, 503))
+@call("Show a version of the model", VersionDetail, scope="predict", refuses=(404, 502, 503))
 def show_model(version: int) -> VersionDetail:
     """What it learnt from, how, what came of it, its files and its card."""
     here = services()

@@ -50,6 +50,7 @@ class Declared:
 
     rule: str
     method: str
+    subject: str
     name: str
     says: str
     call: Call
@@ -90,7 +91,8 @@ def _declared(app: Flask) -> Iterator[Declared]:
         if call := getattr(view, DECLARED, None):
             for method in sorted(set(rule.methods or ()) & set(METHODS)):
                 says = " ".join((view.__doc__ or "").split())
-                yield Declared(rule.rule, method.lower(), rule.endpoint.rpartition(".")[2], says, call)
+                subject, _, name = rule.endpoint.rpartition(".")
+                yield Declared(rule.rule, method.lower(), subject, name, says, call)
 
 
 def _schemas(calls: list[Call]) -> Json:
@@ -108,10 +110,15 @@ def _schemas(calls: list[Call]) -> Json:
 
 def _operation(declared: Declared) -> Json:
     call = declared.call
-    operation: Json = {"operationId": declared.name, "summary": call.summary, "description": declared.says}
+    operation: Json = {
+        "tags": [declared.subject],
+        "operationId": declared.name,
+        "summary": call.summary,
+        "description": declared.says,
+    }
     if parameters := [*_of_path(declared.rule), *_of_query(call), *_of_headers(call)]:
         operation["parameters"] = parameters
-    if contents := {**({JSON: _reference(call.takes)} if call.takes else {}), **_forms(call)}:
+    if contents := {**_forms(call), **({JSON: _reference(call.takes)} if call.takes else {})}:
         operation["requestBody"] = {"content": contents, "required": call.body_required}
     operation["responses"] = {
         str(call.status): _answer(call),

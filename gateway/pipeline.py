@@ -9,6 +9,7 @@ from flask import Blueprint
 from binocular.errors import RequestError
 from binocular.flow import Flow, Parameter
 from binocular.messages.runs import Pipeline, PipelineParameter
+from binocular.scheduling import package_of
 from gateway.calls import call
 from gateway.retraining import NAME
 from gateway.services import services
@@ -24,7 +25,7 @@ OTHERS = "Parameters"
 @call("List what a training may be told", Pipeline, scope="predict", refuses=(400, 404))
 def show_pipeline() -> Pipeline:
     """The parameters of the package that `/v1/retrain` runs; the name of the model is the gateway's own."""
-    package = services().retraining.package()
+    package = package_of(services().settings)
     flow, form = _flow(package), _form(package)
     known = {each.name: each for each in flow.parameters if each.name != NAME}
     order = [name for name in form if name in known] + [name for name in known if name not in form]

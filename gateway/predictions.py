@@ -1,15 +1,28 @@
 """`/v1/predict` and `/v1/predict/batch`."""
 
+import base64
 import time
 from contextlib import ExitStack
 
 from flask import Blueprint
 
 from binocular.errors import BinocularError
-from binocular.messages import Batch, BatchItem, ImageBody, Latency, ModelVersion, Options, Prediction, Problem
+from binocular.messages import (
+    Batch,
+    BatchItem,
+    Explanation,
+    ImageBody,
+    Latency,
+    ModelVersion,
+    OneOptions,
+    Options,
+    Prediction,
+    Problem,
+)
 from gateway import intake, metrics
 from gateway.calls import call, query
 from gateway.classifier import Classified
+from gateway.decoding import decode
 from gateway.journal import note
 from gateway.problems import problem
 from gateway.services import services
@@ -28,14 +41,14 @@ FILES = {"type": "object", "required": ["files"], "properties": {"files": {"type
     Prediction,
     takes=ImageBody,
     forms={"multipart/form-data": ONE_FILE, "image/*": BINARY, "application/octet-stream": BINARY},
-    query=Options,
+    query=OneOptions,
     scope="predict",
     refuses=(400, 413, 415, 422, 502, 503),
 )
 def predict() -> Prediction:
     """One image: a form's `file`, the body itself, or JSON with `url` or base64 in `image`."""
     began = time.perf_counter()
-    options = query(Options)
+    options = query(OneOptions)
     services().line.check()
     data = intake.one_image()
     metrics.BATCH.observe(1)
@@ -43,7 +56,7 @@ def predict() -> Prediction:
     if isinstance(item, BinocularError):
         raise item
     note(label=item.label, version=item.model.version)
-    return item
+    return _explained(item, data, began) if options.explain else item
 
 
 @blueprint.post("/v1/predict/batch")
@@ -93,6 +106,32 @@ def _predicted(
         else:
             answers.append(_prediction(prediction, outcome, options, began, kept=is_kept))
     return answers
+
+
+def _explained(answer: Prediction, data: bytes, began: float) -> Prediction:
+    """The answer with what it rests on."""
+    here, asked = services(), time.perf_counter()
+    facts = here.versions.of(answer.model.version)
+    probabilities = tuple(answer.probabilities.get(each, 0.0) for each in facts.classes)
+    found = Classified(facts.classes, probabilities, answer.model.version, 0, 0)
+    with here.explainers_line.turn():
+        pixels = decode(data, facts.height, facts.width, here.settings.gateway_megapixels * 1_000_000)
+        map_ = here.explainer.explain(pixels, found)
+    took = time.perf_counter() - asked
+    metrics.PHASES.labels("explain").observe(took)
+    return answer.model_copy(
+        update={
+            "explanation": Explanation(
+                png=base64.b64encode(map_.png).decode(),
+                width=map_.width,
+                height=map_.height,
+                fall=round(map_.fall, 4),
+            ),
+            "latency_ms": answer.latency_ms.model_copy(
+                update={"explain": _ms(took), "total": _ms(time.perf_counter() - began)}
+            ),
+        }
+    )
 
 
 def _prediction(name: str, found: Classified, options: Options, began: float, *, kept: bool) -> Prediction:

@@ -12,13 +12,12 @@ import logging
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from binocular.documents import Document
 from binocular.errors import BinocularError, NotFoundError, RequestError, RetrainingError
-from binocular.settings import Settings, variable
+from binocular.scheduling import package_of
+from binocular.settings import Settings
 from binocular.store import Store
 
 if TYPE_CHECKING:
@@ -65,7 +64,7 @@ class Retraining:
 
     def start(self, parameters: Mapping[str, Any], key: str) -> str:
         """Start a training, or find what this key started: the id of its run. RetrainingError while one goes."""
-        texts, package = self._texts(parameters), self.package()
+        texts, package = self._texts(parameters), package_of(self._settings)
         mine = Lease(id=uuid.uuid4().hex, taken=time.time(), key=_digest(key) if key else "", asked=_digest(texts))
         if found := self._known(mine):
             return found
@@ -82,6 +81,10 @@ class Retraining:
             raise
         self._note(mine.model_copy(update={"run_id": run_id}), taken)
         return run_id
+
+    def last(self) -> Lease | None:
+        """The training that goes, or went last; one that was given back has no time."""
+        return self._lease()[0]
 
     def _ended(self, runs: "Runs", present: Lease, mine: Lease) -> str:
         """Return where the lease is free again; the id of its run where the same key asked for it."""
@@ -156,17 +159,6 @@ class Retraining:
             raise RequestError(f"parameters: {NAME!r} is the gateway's own, {self._settings.model_name!r}")
         given = {key: value if isinstance(value, str) else json.dumps(value) for key, value in parameters.items()}
         return {**given, NAME: self._settings.model_name}
-
-    def package(self) -> Path:
-        """The compiled pipeline: the one that is named, or ours, found without importing it."""
-        if self._settings.gateway_package:
-            return self._settings.gateway_package
-        spec = find_spec("pipeline")
-        if spec is None or not spec.submodule_search_locations:
-            raise NotFoundError(
-                f"no pipeline is installed here; name its package in {variable('gateway_package')}"
-            )
-        return Path(spec.submodule_search_locations[0], "pipeline.yaml")
 
 
 def _goes(runs: "Runs", run_id: str) -> bool:

@@ -52,7 +52,7 @@ def retrain() -> Started:
 
 
 @blueprint.get("/v1/runs")
-@call("List trainings", RunList, query=Listing, scope="predict", refuses=(400, 503))
+@call("List trainings", RunList, query=Listing, scope="predict", refuses=(400, 502, 503))
 def list_runs() -> RunList:
     """The newest first."""
     wanted = query(Listing)
@@ -60,14 +60,14 @@ def list_runs() -> RunList:
 
 
 @blueprint.get("/v1/runs/<run_id>")
-@call("Follow a training", RunDetail, scope="predict", refuses=(404, 503))
+@call("Follow a training", RunDetail, scope="predict", refuses=(404, 502, 503))
 def show_run(run_id: str) -> RunDetail:
     """Its state, its steps as a graph with their times, and what was decided about its candidate."""
     return _detail(services().runs.get(checked(run_id)))
 
 
 @blueprint.post("/v1/runs/<run_id>/terminate")
-@call("End a training", RunDetail, scope="admin", status=ACCEPTED, refuses=(400, 404, 409, 503))
+@call("End a training", RunDetail, scope="admin", status=ACCEPTED, refuses=(400, 404, 409, 502, 503))
 def terminate(run_id: str) -> RunDetail:
     """It ends a moment later."""
     runs = services().runs

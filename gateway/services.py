@@ -11,8 +11,10 @@ from binocular.parts import gateway_folder, model_address
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
+from gateway.automatic import Automatic
 from gateway.classifier import Classifier
 from gateway.decisions import Decisions
+from gateway.explanation import Explainer
 from gateway.fetching import Fetcher
 from gateway.history import History
 from gateway.keeper import Keeper
@@ -81,6 +83,16 @@ class Services:
         )
 
     @cached_property
+    def explainer(self) -> Explainer:
+        """What says why the model says what it says."""
+        return Explainer(self.model, self.settings.gateway_deadline_s)
+
+    @cached_property
+    def explainers_line(self) -> Line:
+        """Whose turn it is to be explained: one at once, since it costs as much as many predictions."""
+        return Line(1, self.settings.gateway_deadline_s)
+
+    @cached_property
     def line(self) -> Line:
         """Whose turn it is to be predicted."""
         return Line(self.settings.gateway_threads, self.settings.gateway_queue_s)
@@ -127,6 +139,11 @@ class Services:
     def retraining(self) -> Retraining:
         """The one training that may go at a time."""
         return Retraining(self.store, lambda: self.runs, self.settings)
+
+    @cached_property
+    def automatic(self) -> Automatic:
+        """Trainings that nobody asks for."""
+        return Automatic(self.store, self.versions, self.retraining, self.settings.gateway_retrain_after)
 
     @cached_property
     def sessions(self) -> Sessions:

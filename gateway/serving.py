@@ -6,7 +6,10 @@ rest.
 TERM lets requests in flight end; HUP does so too, worker by worker, while new ones already serve.
 """
 
+import io
 import os
+import subprocess
+import sys
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -16,6 +19,7 @@ from prometheus_client import multiprocess
 from binocular.logs import configure
 from binocular.parts import gateway_folder
 from binocular.settings import Settings, load
+from binocular.submitting import OURS
 from gateway import create_app
 from gateway.history import History
 from gateway.line import MOST_WAITING
@@ -58,6 +62,7 @@ class Gateway(BaseApplication):  # type: ignore[misc]
             "worker_tmp_dir": SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None,
             "logger_class": Log,
             "child_exit": _forget,
+            "when_ready": lambda _: _schedule(ours),
         }
         for name, value in chosen.items():
             self.cfg.set(name, value)
@@ -68,6 +73,16 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         configure(settings)
         History(gateway_folder(settings)).watch()
         return create_app(settings)
+
+
+def _schedule(settings: Settings) -> None:
+    """See to trainings at set times, in a process of its own: the pipelines API may not be there yet."""
+    if settings.gateway_retrain_cron:
+        told = settings.model_dump_json(include={*OURS, "model_name", "gateway_package", "gateway_retrain_cron"})
+        command = [sys.executable, "-m", "binocular.scheduling"]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE)
+        with child.stdin or io.BytesIO() as stdin:
+            stdin.write(told.encode())
 
 
 def _forget(_server: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's

@@ -28,6 +28,8 @@ Ask = Callable[[Pixels, Signature, float], Answer]
 AT_ONCE = 2
 # Images in one question.
 MOST = 16
+# For whom no time is left.
+HARDLY_S = 0.001
 
 
 @dataclass(eq=False)
@@ -69,7 +71,7 @@ class Together:
         first, *others = group
         try:
             pixels = np.concatenate([each.pixels for each in group]) if others else first.pixels
-            answer = self._ask(pixels, first.signature, max(0.0, first.until - time.monotonic()))
+            answer = self._ask(pixels, first.signature, max(HARDLY_S, first.until - time.monotonic()))
         except ModelAnswerError:
             if not others:
                 raise

@@ -12,6 +12,8 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 WAIT_MS = 60_000
+# A camera that shows a drawing.
+CAMERA = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
 SERIOUS = {"serious", "critical"}
 # What the browser logs of its own accord about an answer that a page deals with.
 OF_THE_BROWSER = "Failed to load resource"
@@ -32,7 +34,7 @@ def chromium() -> Iterator[Browser]:
     path = find_chromium()
     with sync_playwright() as playwright:
         # In a container, root has no other sandbox than the container.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        arguments = [*CAMERA, *(["--no-sandbox"] if os.geteuid() == 0 else [])]
         browser = playwright.chromium.launch(executable_path=path, args=arguments)
         yield browser
         browser.close()

@@ -42,7 +42,7 @@ class Machine:
     def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
         """Run a `binocular` command: exit code and output."""
         with self.start(*arguments, **variables) as process:
-            output, _ = process.communicate(timeout=120)
+            output, _ = process.communicate(timeout=600)
             return process.returncode, output
 
     def pid(self, name: str) -> int | None:

@@ -48,6 +48,12 @@ class Options(Message):
     top_k: int | None = Field(None, ge=1, le=100_000, description="Only so many of the most probable classes.")
 
 
+class OneOptions(Options):
+    """How a prediction is answered."""
+
+    explain: bool = Field(default=False, description="Also say which parts of the image the answer rests on.")
+
+
 class ModelVersion(Message):
     """The version that answered."""
 
@@ -60,7 +66,19 @@ class Latency(Message):
 
     decode: float
     predict: float
+    explain: float | None = None
     total: float
+
+
+class Explanation(Message):
+    """Which parts of an image the best guess rests on."""
+
+    png: str = Field(description="A picture in base64, to be stretched over the image: the redder, the more.")
+    width: int = Field(description="Of the picture, and of the image as the model saw it.")
+    height: int
+    fall: float = Field(
+        description="How much less probable the best guess is with the most important part covered."
+    )
 
 
 class Prediction(Message):
@@ -74,6 +92,7 @@ class Prediction(Message):
     model: ModelVersion
     latency_ms: Latency
     kept: bool = Field(description="Whether the image is kept for a while, so that it can be corrected.")
+    explanation: Explanation | None = None
 
 
 class BatchItem(Message):

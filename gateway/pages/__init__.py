@@ -11,7 +11,7 @@ from flask import Blueprint, Response, request
 
 from binocular.errors import NotFoundError
 from binocular.report.pages import render
-from gateway.pages.assets import Assets
+from gateway.pages.assets import Asset, Assets
 from gateway.services import services
 
 blueprint = Blueprint("pages", __name__)
@@ -65,7 +65,11 @@ def asset(digest: str, name: str) -> Response:
     found = _assets()
     if digest != found.digest or name not in found.files:
         raise NotFoundError("this release has no such asset; load the page anew")
-    file = found.files[name]
+    return sent(found.files[name])
+
+
+def sent(file: Asset) -> Response:
+    """A file whose address names its release: compressed for whoever takes that, and to be kept for ever."""
     small = request.accept_encodings.quality("gzip") > 0
     response = Response(file.gzipped if small else file.data, content_type=file.content_type)
     if small:

@@ -5,6 +5,7 @@ All styles are one file, `style.css`: the tokens, the base, then each page's.
 
 import gzip
 import hashlib
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,19 +17,8 @@ TYPES = {
 }
 STYLE = "style.css"
 FIRST_STYLES = ("tokens.css", "base.css")
-# What each page needs before it can show anything; a page's own script is named like the page.
-FRAME = (
-    "app.js",
-    "api.js",
-    "dialog.js",
-    "dom.js",
-    "format.js",
-    "icons.js",
-    "live.js",
-    "notice.js",
-    "router.js",
-    "session.js",
-)
+START = "app.js"
+IMPORT = re.compile(rb'from "\./([\w-]+\.js)"')
 DIGEST_CHARACTERS = 16
 
 
@@ -61,9 +51,14 @@ class Assets:
         self.digest = digest.hexdigest()[:DIGEST_CHARACTERS]
 
     def first(self, page: str) -> list[str]:
-        """The scripts that a page needs at once."""
-        own = f"{page}.js"
-        return [*FRAME, *([own] if own in self.files else [])]
+        """The scripts that a page needs at once, with what they import, so that none is waited for in turn."""
+        found: dict[str, None] = {}
+        waiting = [START, f"{page}.js"]
+        for name in waiting:
+            if name in self.files and name not in found:
+                found[name] = None
+                waiting += [each.decode() for each in IMPORT.findall(self.files[name].data)]
+        return list(found)
 
 
 def _rank(path: Path) -> tuple[int, str]:

@@ -10,8 +10,8 @@ from binocular.parts import gateway_token, gateway_url
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.browser import chromium, visit
-from tests.e2e.stage import trained
 from tests.machine import Machine
+from tests.stage import trained
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +54,18 @@ def page(browser: Browser, url: str) -> Iterator[Page]:
 def token(machine: Machine) -> str:
     """The administrator's."""
     return gateway_token(machine.settings)
+
+
+@pytest.fixture
+def tidy(machine: Machine) -> Iterator[None]:
+    """What a test sent is taken back at its end: the next training is not told odd things."""
+    store = machine.store()
+
+    def sent() -> set[str]:
+        return {
+            entry.key for prefix in ("uploads/", "feedback/", "corrections/") for entry in store.entries(prefix)
+        }
+
+    before = sent()
+    yield
+    store.delete(*(sent() - before))

@@ -18,9 +18,9 @@ from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.browser import chromium, visit
 from tests.e2e.acts import sign_in
-from tests.e2e.stage import trained
 from tests.gateway_server import GatewayServer, settings_for
 from tests.machine import Machine
+from tests.stage import trained
 
 FOLDER = Path("screenshots")
 DESK = {"viewport": {"width": 1280, "height": 832}}
@@ -52,10 +52,11 @@ def photograph(browser: Browser, machine: Machine, photos: Path, folder: Path) -
     pages: dict[str, tuple[str, Act]] = {
         "try": ("/", lambda _: None),
         "try-answers": ("/", lambda page: ask(page, photos)),
+        "try-why": ("/", lambda page: why(page, photos)),
         "try-correct": ("/", lambda page: correct(page, photos)),
         "data": ("/data", lambda _: None),
         "data-review": ("/data", lambda page: review(page, photos)),
-        "data-retrain": ("/data", lambda page: page.get_by_role("button", name="Retrain now").click()),
+        "data-retrain": ("/data", begin),
         "runs": ("/runs", lambda _: None),
         "run": (f"/runs/{run}", lambda _: None),
         "run-new": ("/runs/new", lambda _: None),
@@ -135,6 +136,13 @@ def ask(page: Page, photos: Path) -> None:
     expect(page.locator(".told.bad")).to_be_visible()
 
 
+def why(page: Page, photos: Path) -> None:
+    """A photo with what its answer rests on."""
+    page.locator("input[type=file]").first.set_input_files(min((photos / "metal").iterdir()))
+    page.get_by_role("button", name="Why?").click()
+    expect(page.get_by_role("img", name="rests on")).to_be_visible()
+
+
 def correct(page: Page, photos: Path) -> None:
     """One photo, about to be corrected."""
     page.locator("input[type=file]").first.set_input_files(sorted((photos / "trash").iterdir())[1])
@@ -145,6 +153,12 @@ def review(page: Page, photos: Path) -> None:
     """A folder, looked over before it is sent."""
     page.locator("input[webkitdirectory]").set_input_files(photos)
     expect(page.get_by_role("button", name=re.compile(r"Add \d+ photos"))).to_be_visible()
+
+
+def begin(page: Page) -> None:
+    """The question before a training."""
+    page.get_by_role("button", name="Retrain now").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 if __name__ == "__main__":

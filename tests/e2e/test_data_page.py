@@ -13,6 +13,8 @@ from binocular.sample.spec import Spec
 from tests.e2e.acts import sign_in
 from tests.machine import Machine
 
+pytestmark = pytest.mark.usefixtures("tidy")
+
 
 @pytest.fixture(scope="module")
 def others(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -51,7 +53,7 @@ def test_the_classes_are_there_with_their_images(page: Page) -> None:
         "aria-label", re.compile(r"^\d+ training, \d+ validation, \d+ test")
     )
     expect(row.get_by_role("cell", name="40", exact=True)).to_be_visible()
-    expect(page.locator(".tile").first).to_contain_text("240 images")
+    expect(page.locator(".data-tile").first).to_contain_text("240 images")
     expect(section(page, "What validation found").get_by_role("link", name="See the run")).to_be_visible()
 
 

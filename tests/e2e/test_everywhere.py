@@ -55,6 +55,20 @@ def test_by_keyboard_alone_one_gets_everywhere(page: Page) -> None:
     expect(page.get_by_role("heading", level=1, name="What does it show?")).to_be_focused()
 
 
+def test_one_signs_in_and_out(page: Page, token: str) -> None:
+    page.goto("/health")
+    page.get_by_role("button", name="Sign in").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("Token")).to_be_focused()
+    dialog.get_by_label("Token").fill(token)
+    page.keyboard.press("Enter")
+    expect(dialog).to_have_count(0)
+    assert page.evaluate("document.cookie + Object.keys(localStorage) + Object.keys(sessionStorage)") == ""
+    page.get_by_role("button", name="Sign out").first.click()
+    expect(page.get_by_role("button", name="Sign in").first).to_be_visible()
+    assert page.context.cookies() == []
+
+
 def test_the_first_load_is_small_and_quick(browser: Browser, url: str) -> None:
     sizes, times = [], []
     for _ in range(5):

@@ -61,6 +61,6 @@ def test_the_first_photos_make_a_training_possible(page: Page, photos: Path) -> 
     page.get_by_role("button", name="Add 240 photos").click()
     expect(page.get_by_text("240 photos added")).to_be_visible()
     expect(begin).to_be_enabled()
-    expect(page.locator(".tile").nth(2)).to_contain_text("240 waiting")
+    expect(page.locator(".data-tile").nth(2)).to_contain_text("240 waiting")
     begin.click()
     expect(page.get_by_role("dialog")).to_contain_text("It is the first training")

@@ -77,7 +77,9 @@ def test_a_move_decided_on_what_is_past_is_refused(page: Page, machine: Machine,
     registry.promote(store, NAME, now.version, by="the tests", why="given back", over=second)
 
 
-def test_a_version_tells_what_it_is_and_can_be_taken_along(page: Page, second: int, tmp_path: Path) -> None:
+def test_a_version_tells_what_it_is_and_can_be_taken_along(
+    page: Page, second: int, tmp_path: Path, token: str
+) -> None:
     page.goto(f"/models/{second}")
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Version {second}")
     expect(page.get_by_role("row", name="accuracy").first).to_contain_text("%")
@@ -86,6 +88,8 @@ def test_a_version_tells_what_it_is_and_can_be_taken_along(page: Page, second: i
     expect(page.locator(".markdown")).to_contain_text("A classifier of photos")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
+        page.get_by_role("dialog", name="Sign in").get_by_label("Token").fill(token)
+        page.keyboard.press("Enter")
     download.value.save_as(tmp_path / "model.zip")
     assert f"{NAME}/{second}/saved_model.pb" in zipfile.ZipFile(tmp_path / "model.zip").namelist()
     with page.expect_download() as one:

@@ -97,7 +97,7 @@ def test_what_a_verdict_rests_on_is_on_the_page(page: Page, rejected: str) -> No
     expect(parameters).to_contain_text('{"min_accuracy":1}')
 
 
-def test_a_step_has_its_log_and_its_report_in_a_sandbox(page: Page, rejected: str) -> None:
+def test_a_step_has_its_log_and_its_report_in_a_sandbox(page: Page, rejected: str, token: str) -> None:
     page.goto(f"/runs/{rejected}")
     step(page, "evaluate").click()
     drawer = page.get_by_role("dialog", name="evaluate")
@@ -106,6 +106,8 @@ def test_a_step_has_its_log_and_its_report_in_a_sandbox(page: Page, rejected: st
     expect(drawer).to_contain_text("The whole log.")
     page.keyboard.press("ArrowRight")
     expect(drawer.get_by_role("tab", name="Report")).to_have_attribute("aria-selected", "true")
+    page.get_by_role("dialog", name="Sign in").get_by_label("Token").fill(token)
+    page.keyboard.press("Enter")
     frame = drawer.locator("iframe")
     expect(frame.content_frame.get_by_role("heading", level=1)).to_contain_text("Rejected")
     assert frame.get_attribute("sandbox") == ""
@@ -191,7 +193,7 @@ def test_nobody_is_kept_out(browser: Browser, url: str, rejected: str, machine: 
             expect(page.locator(".matrix, form").first).to_be_visible()
             assert violations(page) == [], path
         page.goto(f"/runs/{rejected}")
-        step(page, "train").click()
+        step(page, "ingest").click()
         page.get_by_role("tab", name="Log").click()
         expect(page.get_by_text("The whole log.")).to_be_visible()
         assert violations(page) == []

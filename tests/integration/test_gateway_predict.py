@@ -84,6 +84,48 @@ def ask(client: Any, data: bytes = b"", query: str = "") -> Any:
     return client.post(f"/v1/predict{query}", data=data or picture(), content_type="application/octet-stream")
 
 
+def make_corner_watcher(folder: Path) -> Path:
+    """A version that finds its first class where the upper left quarter is bright, and looks at nothing else."""
+    with tf.Graph().as_default() as graph, tf.compat.v1.Session(graph=graph) as session:
+        images = tf.compat.v1.placeholder(tf.uint8, [None, SIDE, SIDE, 3], "images")
+        bright = tf.reduce_mean(tf.cast(images[:, : SIDE // 2, : SIDE // 2], tf.float32) / 255.0, [1, 2, 3])
+        probabilities = tf.nn.softmax(bright[:, None] * tf.constant([[8.0, 0.0, 0.0]]))
+        v1 = tf.compat.v1.saved_model
+        signature = v1.predict_signature_def({"images": images}, {"probabilities": probabilities})
+        builder = v1.Builder(str(folder))
+        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
+        builder.save()
+    (folder / "model.tflite").write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(folder)).convert())
+    return folder
+
+
+def test_an_answer_is_explained_by_what_the_model_looked_at(settings: Settings, tmp_path: Path) -> None:
+    pixels = np.full((60, 80, 3), 90, np.uint8)
+    pixels[:30, :40] = 250
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG")
+    with serve(tmp_path, (1, make_corner_watcher(tmp_path / "made"))) as server:
+        client = gateway(settings, server)
+        plain, answer = ask(client, out.getvalue()).json, ask(client, out.getvalue(), "?explain=true&top_k=1").json
+        assert "explanation" not in plain
+        assert "explain" not in plain["latency_ms"]
+        told = answer["explanation"]
+        assert told["fall"] > 0
+        assert answer["latency_ms"]["total"] >= answer["latency_ms"]["explain"] > 0
+        map_ = Image.open(io.BytesIO(base64.b64decode(told["png"])))
+        assert map_.size == (told["width"], told["height"]) == (SIDE, SIDE)
+        opacity = np.asarray(map_)[:, :, 3].astype(float)
+        half = SIDE // 2
+        assert opacity[:half, :half].mean() > 10 * opacity[half:, half:].mean()
+        # Many at once wait for each other, and each is answered or refused.
+        with ThreadPoolExecutor(8) as pool:
+            statuses = {
+                each.status_code for each in pool.map(lambda _: ask(client, query="?explain=true"), range(8))
+            }
+        assert statuses <= {200, 503}
+        assert 200 in statuses
+
+
 def test_the_answer_is_what_tensorflow_says_of_the_pixels_of_training(client: Any, made: list[Path]) -> None:
     data = picture(3, "JPEG", (300, 200))
     answer = ask(client, data)
@@ -213,7 +255,7 @@ def test_what_is_no_image_is_refused_as_a_problem(
 
 
 @pytest.mark.parametrize(
-    "query", ["?top_k=0", "?top_k=-1", "?top_k=many", "?top_k=1e3", "?explain=true", "?nothing=1"]
+    "query", ["?top_k=0", "?top_k=-1", "?top_k=many", "?top_k=1e3", "?explain=maybe", "?nothing=1"]
 )
 def test_an_option_that_is_none_is_refused(client: Any, query: str) -> None:
     answer = ask(client, query=query)

@@ -1,7 +1,11 @@
 """Trainings, versions and the state of everything through the gateway, over the real pipelines API."""
 
+import hashlib
+import io
 import socket
 import time
+import uuid
+import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -10,12 +14,13 @@ from typing import Any
 
 import pytest
 
-from binocular import registry
+from binocular import registry, scheduling
 from binocular.contributions import contribution_key
+from binocular.errors import RequestError
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from gateway.retraining import LEASE_S, Lease
-from tests.gateway_server import BEARER, NAME, documented_app, publish_facts, settings_for
+from tests.gateway_server import BEARER, NAME, GatewayServer, documented_app, picture, publish_facts, settings_for
 from tests.integration.test_registry import VERDICT
 from tests.pipelines_server import PipelinesServer
 from tests.sample_pipelines import compiled, tiny
@@ -133,6 +138,67 @@ def test_a_lease_without_a_run_holds_for_a_while_and_then_no_more(client: Any, s
     assert start(client).status_code == 202
 
 
+def test_enough_new_images_start_one_training_and_never_a_loop(settings: Settings) -> None:
+    changed = settings.model_copy(update={"gateway_retrain_after": 2})
+    client: Any = documented_app(changed).test_client()
+    other = documented_app(changed).test_client()
+
+    def send(number: int) -> list[str]:
+        """Send an image through both gateways; the runs there are once both have looked."""
+        for each in (client, other):
+            form = {"label": "glass", "files": (io.BytesIO(picture(number)), "a.png")}
+            assert each.post("/v1/images", data=form, headers=BEARER).status_code == 200
+            each.application.extensions["binocular"].automatic._thread.submit(lambda: None).result(60)
+        return [run["id"] for run in client.get("/v1/runs").json["runs"]]
+
+    before = len(send(1))
+    first = send(2)
+    assert len(first) == before + 1
+    assert ended(client, first[0])["state"] == "SUCCEEDED"  # and nothing new is in production
+    assert send(3) == first
+    second = send(4)
+    assert len(second) == before + 2
+    ended(client, second[0])
+
+
+def test_where_none_is_wanted_none_is_started_by_itself(client: Any) -> None:
+    before = client.get("/v1/runs").json
+    form = {"label": "glass", "files": (io.BytesIO(picture(1)), "a.png")}
+    assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
+    assert client.get("/v1/runs").json == before
+    assert "_thread" not in vars(client.application.extensions["binocular"].automatic)
+
+
+def test_trainings_at_set_times_are_one_recurring_run_however_often_that_is_said(
+    settings: Settings, pipelines: PipelinesServer
+) -> None:
+    wanted = settings.model_copy(update={"model_name": f"m-{uuid.uuid4().hex[:8]}"})
+    assert scheduling.schedule(wanted, "0 0 3 * * *")
+    assert not scheduling.schedule(wanted, "0 0 3 * * *")
+    assert [scheduling.times(each) for each in scheduling.scheduled(wanted)] == ["0 0 3 * * *"]
+    assert scheduling.schedule(wanted, "*/2 * * * * *")
+    [found] = scheduling.scheduled(wanted)
+    assert found.runtime_config.parameters == {"name": wanted.model_name}
+
+    def ran() -> bool:
+        runs = pipelines.client().list_runs(page_size=20, sort_by="created_at desc").runs or []
+        return any(run.recurring_run_id == found.recurring_run_id for run in runs)
+
+    wait_until(ran)
+    assert scheduling.unschedule(wanted) == 1
+    assert scheduling.scheduled(wanted) == []
+    with pytest.raises(RequestError):
+        scheduling.schedule(wanted, "a b c d e f")
+
+
+def test_the_gateway_sees_to_the_times_as_it_starts(settings: Settings, tmp_path: Path) -> None:
+    changes = {"model_name": f"m-{uuid.uuid4().hex[:8]}", "gateway_workers": 1}
+    wanted = settings.model_copy(update=changes | {"gateway_retrain_cron": "0 0 4 * * *"})
+    with GatewayServer(tmp_path, wanted):
+        wait_until(lambda: [scheduling.times(each) for each in scheduling.scheduled(wanted)] == ["0 0 4 * * *"])
+    scheduling.unschedule(wanted)
+
+
 def test_parameters_that_the_pipeline_does_not_take_are_refused_and_block_nobody(client: Any) -> None:
     refused = [start(client, nonsense=1), start(client, name="other"), start(client, count="many")]
     for answer in refused:
@@ -219,7 +285,7 @@ def promote(client: Any, version: object, **body: Any) -> Any:
 def test_versions_are_listed_and_production_moves_forward_and_back(
     client: Any, settings: Settings, tmp_path: Path
 ) -> None:
-    assert client.get("/v1/models").json == {"name": NAME, "versions": []}
+    assert client.get("/v1/models").json == {"name": NAME, "moves": [], "versions": []}
     store = publish(settings, tmp_path, 3)
     assert promote(client, 3).json == {"name": NAME, "version": 3}
     back = promote(client, 2, why="3 takes glass for metal", over=3)
@@ -231,6 +297,59 @@ def test_versions_are_listed_and_production_moves_forward_and_back(
     present = registry.production(store, NAME)
     assert present is not None
     assert present.moves[0].why == "3 takes glass for metal"
+
+
+def test_a_version_tells_what_it_is_and_when_it_was_in_production(
+    client: Any, settings: Settings, tmp_path: Path
+) -> None:
+    publish(settings, tmp_path, 2)
+    promote(client, 1)
+    promote(client, 2, why="better")
+    promote(client, 1, why="no, worse")
+    found = client.get("/v1/models/2").json
+    assert (found["production"], found["classes"], found["run"]) == (False, ["glass", "metal"], "run-2")
+    assert [(move["by"], move["why"]) for move in found["moves"]] == [("admin", "better")]
+    assert {file["name"] for file in found["files"]} == {"binocular.json", "labels.json"}
+    everything = client.get("/v1/models").json
+    assert (everything["previous"], [move["version"] for move in everything["moves"]]) == (2, [1, 2, 1])
+    assert client.get("/v1/models/9").status_code == 404
+
+
+def test_files_of_a_version_are_downloaded_one_by_one_or_in_a_zip(
+    client: Any, settings: Settings, tmp_path: Path
+) -> None:
+    publish(settings, tmp_path, 1)
+    for path in ("files/labels.json", "model.zip"):
+        assert client.get(f"/v1/models/1/{path}").status_code == 401
+    kept = {file["name"]: file for file in client.get("/v1/models/1").json["files"]}
+    one = client.get("/v1/models/1/files/labels.json", headers=BEARER)
+    assert (one.data, hashlib.sha256(one.data).hexdigest()) == (b"[]", kept["labels.json"]["sha256"])
+    assert one.headers["Content-Disposition"] == f'attachment; filename="{NAME}-1-labels.json"'
+    assert one.content_type == "application/octet-stream"
+    zipped = client.get("/v1/models/1/model.zip", headers=BEARER)
+    with zipfile.ZipFile(io.BytesIO(zipped.data)) as archive:
+        assert archive.testzip() is None
+        found = {name: len(archive.read(name)) for name in archive.namelist()}
+    assert found == {f"{NAME}/1/{name}": file["size"] for name, file in kept.items()}
+    assert client.get("/v1/models/1/model.zip", headers=BEARER).data == zipped.data
+    for wrong in (
+        "nothing",
+        "../2/labels.json",
+        "..%2f..%2fproduction.json",
+        "manifest.json",
+        "labels.json/",
+        "%00",
+    ):
+        assert client.get(f"/v1/models/1/files/{wrong}", headers=BEARER).status_code == 404, wrong
+    assert client.get("/v1/models/2/model.zip", headers=BEARER).status_code == 404
+
+
+def test_the_last_hour_shows_what_was_asked(client: Any) -> None:
+    before = client.get("/v1/status/history").json
+    assert (before["window"], before["step_s"]) == ("hour", 60)
+    client.post("/v1/predict", data=b"no image", content_type="application/octet-stream")
+    assert client.get("/v1/status/history?window=day").json["step_s"] == 600
+    assert client.get("/v1/status/history?window=week").status_code == 400
 
 
 def test_a_promotion_decided_on_what_is_past_is_refused(client: Any, settings: Settings, tmp_path: Path) -> None:

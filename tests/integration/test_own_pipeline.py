@@ -2,13 +2,15 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
 
 from binocular import registry
+from binocular.parts import gateway_token, gateway_url
+from binocular.progress import latest
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.machine import Machine
@@ -17,25 +19,9 @@ from tests.servers import wait_until
 NAME = "photos"
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    draw(folder, Spec(images=40, size=64))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Iterator[Machine]:
-    """A machine on which one run has put a first model into production."""
-    machine = Machine(tmp_path_factory.mktemp("machine"))
-    try:
-        code, output = machine.run("up")
-        assert code == 0, output
-        code, output = pipeline(machine, source=photos, epochs=8)
-        assert code == 0, output
-        yield machine
-    finally:
-        machine.run("down")
+@pytest.fixture
+def machine(trained_machine: Machine) -> Machine:
+    return trained_machine
 
 
 def pipeline(machine: Machine, **parameters: object) -> tuple[int, str]:
@@ -105,6 +91,41 @@ def test_the_decision_is_on_record_with_the_pages_it_rests_on(machine: Machine) 
     for name, uri in first.artifacts.items():
         prefix = uri.removeprefix(f"minio://{machine.settings.store_bucket}/")
         assert next(store.entries(prefix), None), name
+
+
+def test_the_gateway_shows_the_run_and_what_it_left(machine: Machine) -> None:
+    first = next(each for each in registry.decisions(machine.store(), NAME) if each.version == 1)
+    url = f"{gateway_url(machine.settings)}/v1/runs/{first.run}"
+
+    def get(path: str) -> Any:
+        headers = {"Authorization": f"Bearer {gateway_token(machine.settings)}"}
+        answer = urllib3.request("GET", f"{url}{path}", headers=headers, timeout=30, retries=False)
+        assert answer.status == 200, answer.data
+        return answer
+
+    run = get("").json()
+    names = {step["path"]: step["name"] for step in run["steps"]}
+    edges = [(step["name"], [names[path] for path in step["after"]], step["state"]) for step in run["steps"]]
+    assert edges == [
+        ("ingest", [], "SUCCEEDED"),
+        ("validate", ["ingest"], "SUCCEEDED"),
+        ("train", ["validate"], "SUCCEEDED"),
+        ("evaluate", ["train"], "SUCCEEDED"),
+        ("export", ["evaluate"], "SUCCEEDED"),
+        ("record-rejection", ["evaluate"], "SKIPPED"),
+    ]
+    assert (run["decision"], run["version"], run["changed"]["epochs"]) == ("promote", 1, 0)
+    assert get("/validation").json()["passed"]
+    training = get("/training").json()
+    assert len(training["history"]) == 8
+    evaluation = get("/evaluation").json()
+    assert sum(map(sum, evaluation["candidate"]["confusion"])) == evaluation["images"]
+    for step in ("validate", "train", "evaluate"):
+        assert get(f"/reports/{step}").data.startswith(b"<!doctype html>")
+    text = get("/steps/train/log").json()["text"]
+    told = latest(text)
+    assert told is not None
+    assert (told.total, told.unit) == (8, "epochs")
 
 
 def test_a_model_that_is_not_good_enough_is_turned_away_and_what_has_not_changed_is_not_done_again(

@@ -79,7 +79,7 @@ export function adding({ labels, added }) {
     const fill = h("span");
     const said = h("p.number", "Sending…");
     const track = h("div.progress", { role: "progressbar", "aria-label": "Photos sent", "aria-valuemin": 0, "aria-valuemax": total || 1 }, fill);
-    if (!total) track.classList.add("unknown");
+    if (!total) track.classList.add("sending", "unknown");
     replace(body, h("div.stack", said, track, h("div.actions", h("button", { type: "button", onclick: () => sending?.abort() }, icon("stop"), "Stop"))));
     let so = null;
     const progress = (now) => {

@@ -41,6 +41,7 @@ function modelState() {
 function account() {
   const button = h("button.quiet.account", { type: "button" });
   onSession((session) => {
+    button.title = session.signed_in ? `Signed in as ${session.name}` : "";
     replace(button, icon(session.signed_in ? "user" : "key"), h("span", session.signed_in ? "Sign out" : "Sign in"));
     button.onclick = session.signed_in
       ? async () => { await signOut(); notice("Signed out."); }
@@ -59,7 +60,7 @@ function start() {
     h("nav.tabs", { "aria-label": "Pages" }, links("tab")),
     h("div", { id: "notices", role: "status" }),
     h("div.unseen", { id: "announcer", "aria-live": "polite" }));
-  lookUpSession().catch(() => {});
+  lookUpSession();
   startRouter(main).then(() => performance.mark("interactive"));
 }
 

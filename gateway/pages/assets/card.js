@@ -6,6 +6,7 @@ import { h, replace } from "./dom.js";
 import { bytes, milliseconds, percent } from "./format.js";
 import { icon } from "./icons.js";
 import { refusal } from "./photos.js";
+import { explanation } from "./why.js";
 
 // What passes, in fewer words than the gateway has for programs.
 const WAITS = {
@@ -28,9 +29,10 @@ export function photoCard(file, { remove, again }) {
     box.style.width = `${Math.round(scale * image.naturalWidth)}px`;
   });
   image.addEventListener("error", () => replace(frame, h("div.no-preview", icon("image"), h("small", "no preview"))));
+  const side = h("div.photo-side", frame);
   const body = h("div.photo-body", { "aria-live": "polite" });
   const element = h("article.card.photo", { "aria-label": file.name },
-    h("div.photo-side", frame),
+    side,
     body,
     h("button.quiet.icon-only.photo-remove", { type: "button", "aria-label": `Remove ${file.name}`, onclick: () => remove() }, icon("cross")));
   let corrected = null;
@@ -60,6 +62,7 @@ export function photoCard(file, { remove, again }) {
   const answered = (prediction, took) => {
     const unsure = prediction.label !== prediction.best_guess;
     corrected = correction(prediction);
+    if (box.isConnected) side.append(explanation(box, prediction.best_guess, () => predict("?explain=true")));
     replace(body,
       h("div.verdict-line",
         h(`p.label${unsure ? ".unsure" : ""}`, unsure ? "Not sure" : prediction.label),

@@ -8,7 +8,7 @@ const NAMES = { train: "training", validation: "validation", test: "test", waiti
 export function classes(data) {
   const most = Math.max(1, ...data.classes.map((each) => total(each) + each.uploads + each.feedback));
   return h("div.stack",
-    h("ul.legend", { "aria-hidden": "true" }, Object.entries(NAMES).map(([kind, name]) => h("li", h(`span.swatch.${kind}`), name))),
+    h("ul.class-legend", { "aria-hidden": "true" }, Object.entries(NAMES).map(([kind, name]) => h("li", h(`span.swatch.${kind}`), name))),
     h("table.classes", h("caption.unseen", "Images of each class"),
       h("thead.unseen", h("tr", ["Class", "Images by split", "In the snapshot", "Waiting"].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", [...data.classes].sort((a, b) => total(b) - total(a) || b.uploads + b.feedback - a.uploads - a.feedback).map((each) => row(each, most)))));
@@ -18,7 +18,7 @@ function row(each, most) {
   const waiting = each.uploads + each.feedback;
   const parts = [...SPLITS.map((split) => [split, each[split]]), ["waiting", waiting]].filter(([, size]) => size);
   return h("tr", h("th", { scope: "row" }, each.label),
-    h("td.class-bar", h("div.parts", { role: "img", "aria-label": parts.map(([kind, size]) => `${count(size)} ${NAMES[kind]}`).join(", ") || "none" },
+    h("td.class-bar", h("div.class-parts", { role: "img", "aria-label": parts.map(([kind, size]) => `${count(size)} ${NAMES[kind]}`).join(", ") || "none" },
       parts.map(([kind, size]) => h(`span.${kind}`, { style: { width: `${(100 * size) / most}%` }, title: `${plural(size, "image")}, ${NAMES[kind]}` })))),
     h("td.number", count(total(each))),
     h("td.number.more-of", waiting ? h("span.badge.accent", `+${count(waiting)}`) : null));

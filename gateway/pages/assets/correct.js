@@ -28,7 +28,7 @@ export function correction(prediction) {
     const names = [...known, ...[...added].filter((name) => !known.includes(name))].filter((name) => unsure || name !== prediction.label);
     const chips = names.map((name) => h("button.chip", { type: "button", onclick: () => wait(name) }, name));
     const input = h("input", { type: "text", maxlength: "100", "aria-label": "A new label", placeholder: "Another label…", autocomplete: "off" });
-    const other = h("form.row.other", { onsubmit: (event) => { event.preventDefault(); if (input.value.trim()) { added.add(input.value.trim()); wait(input.value.trim()); } } },
+    const other = h("form.row.other-label", { onsubmit: (event) => { event.preventDefault(); if (input.value.trim()) { added.add(input.value.trim()); wait(input.value.trim()); } } },
       input, h("button", { type: "submit" }, "Use it"));
     const cancel = h("button.quiet", { type: "button", onclick: () => offer().focus() }, "Cancel");
     replace(box, h("fieldset.stack.tight", h("legend", "What does it show?"), h("div.chips", chips), h("div.row", other, cancel)));

@@ -8,6 +8,7 @@ import { ago, count, date } from "./format.js";
 import { icon } from "./icons.js";
 import { poll, status } from "./live.js";
 import { retrain } from "./retrain.js";
+import { signIn } from "./session.js";
 import { sentWords, waiting } from "./waiting.js";
 
 const EVERY_MS = 8000;
@@ -21,12 +22,12 @@ export function page(root) {
   const wait = waiting({ changed: refresh });
   const begin = h("button.primary", { type: "button", disabled: true, onclick: () => retrain(data, status.value?.production) }, icon("play"), "Retrain now");
   const going = h("div", { role: "status" });
-  const tiles = h("div.tiles", Array.from({ length: 4 }, () => h("div.card.tile", h("div.skeleton.tall"), h("div.skeleton.short"))));
+  const tiles = h("div.data-tiles", Array.from({ length: 4 }, () => h("div.card.data-tile", h("div.skeleton.tall"), h("div.skeleton.short"))));
   const inside = h("div.stack", h("div.skeleton"), h("div.skeleton.short"));
   replace(root,
     h("div.page-head", h("div", h("h1", "Data"), h("p", "What the next training learns from: the photos so far, and what people add and correct.")), h("div.row", begin)),
     going, tiles,
-    h("div.split", h("section.card", { "aria-labelledby": "classes-title" }, h("h2", { id: "classes-title" }, "Classes"), inside), add.element),
+    h("div.data-columns", h("section.card", { "aria-labelledby": "classes-title" }, h("h2", { id: "classes-title" }, "Classes"), inside), add.element),
     wait.element, findings());
 
   const show = (found) => {
@@ -38,9 +39,15 @@ export function page(root) {
       h("p", "Add a folder for each class. A few dozen photos of each are enough for a first model.")));
   };
   const stops = [];
-  const watch = () => { stops[0]?.(); stops[0] = poll((signal) => get("/v1/data", { signal, ask: false }), EVERY_MS, show, (problem) => { if (!data) replace(inside, h("div.told.warn", icon("alert"), h("div", problem.message))); }); };
-  again = watch;
-  watch();
+  const fail = (problem) => {
+    if (data) return;
+    const closed = problem.status === 401;
+    replace(inside, h("div.told.warn", icon(closed ? "key" : "alert"), h("div", closed ? "This gateway shows its data to those who are signed in." : problem.message,
+      closed && h("button", { type: "button", onclick: () => signIn().then(refresh, () => {}) }, "Sign in"))));
+    replace(tiles);
+  };
+  again = () => { stops[0]?.(); stops[0] = poll((signal) => get("/v1/data", { signal, ask: false }), EVERY_MS, show, fail); };
+  again();
   stops[1] = poll((signal) => get("/v1/runs?limit=1", { signal, ask: false }), EVERY_MS, ({ runs }) => {
     const run = runs.find((each) => GOING.has(each.state));
     replace(going, run && h("div.told.accent", h("span.spinner"), h("div", h("span", h("b", "A training is going"), run.created_at ? `, started ${ago(run.created_at)}.` : ".")), h("a.button", { href: `/runs/${run.id}` }, "Follow it")));
@@ -58,7 +65,7 @@ function facts(data) {
   ];
 }
 
-const tile = (number, name, more) => h("div.card.tile", h("p", h("b", number), " ", h("span", name)), h("small.soft", more));
+const tile = (number, name, more) => h("div.card.data-tile", h("p", h("b", number), " ", h("span", name)), h("small.soft", more));
 
 /** How uneven the classes are, in words. */
 function balance(data) {

@@ -3,6 +3,7 @@ import { get } from "./api.js";
 import { columnChart } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { metricTable, valueText } from "./figures.js";
+import { download } from "./enter.js";
 import { ago, bytes, count, percent, plural, time } from "./format.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
@@ -33,7 +34,7 @@ function draw(root, model, models, champion, again) {
   replace(root,
     h("div.page-head", h("div", h("nav.crumbs", { "aria-label": "Where you are" }, h("a", { href: "/models" }, "Models")), h("h1", `Version ${model.version}`),
       h("div.row.run-facts", versionBadges(model), h("span.soft.small", "made ", h("time", { datetime: model.created, title: time(model.created) }, ago(model.created)), " by run ", h("a", { href: `/runs/${model.run}` }, model.run.slice(0, 8))))),
-      h("div.actions", h("a.button", { href: `/v1/models/${model.version}/model.zip`, download: true }, icon("folder"), "Download"), !model.production && !model.retired && promoteButton(models, model.version, again))),
+      h("div.actions", h("a.button", { href: `/v1/models/${model.version}/model.zip`, download: true, onclick: download }, icon("folder"), "Download"), !model.production && !model.retired && promoteButton(models, model.version, again))),
     model.summary && h("section.card.stack.tight", h("h2", "Verdict"), h("p.verdict-summary", model.summary),
       last ? h("p.soft.small", model.production ? "In production since " : "Last put into production ", h("time", { title: time(last.at) }, ago(last.at)), " by ", who(last.by), last.why !== model.summary ? `: ${last.why}` : "", ".") : h("p.soft.small", "It has never been in production.")),
     h("section.card.stack", h("h2", "On its test images"),
@@ -66,7 +67,7 @@ function files(model) {
   const all = model.files.reduce((sum, file) => sum + file.size, 0);
   return h("section.card.stack.tight", h("div.row.spread", h("h2", "Files"), h("span.soft.small", `${plural(model.files.length, "file")}, ${bytes(all)}`)),
     scroller("Files", h("table.files", h("thead.unseen", h("tr", h("th", "File"), h("th", "What it is"), h("th", "Size"))), h("tbody", model.files.map((file) => h("tr",
-      h("td", h("a", { href: `/v1/models/${model.version}/files/${file.name.split("/").map(encodeURIComponent).join("/")}`, download: true, title: `SHA-256 ${file.sha256}` }, h("code", file.name))), h("td.soft.small", ABOUT[file.name] ?? ""), h("td.number", bytes(file.size))))))));
+      h("td", h("a", { href: `/v1/models/${model.version}/files/${file.name.split("/").map(encodeURIComponent).join("/")}`, download: true, onclick: download, title: `SHA-256 ${file.sha256}` }, h("code", file.name))), h("td.soft.small", ABOUT[file.name] ?? ""), h("td.number", bytes(file.size))))))));
 }
 
 const ABOUT = {

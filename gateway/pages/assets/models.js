@@ -24,6 +24,7 @@ export function page(root) {
   };
   const refresh = () => { stop(); stop = begin(); };
   const begin = () => poll((signal) => get("/v1/models?limit=100", { signal }), 4000, draw, (problem) => {
+    if (!problem.passing) stop();
     if (!shown) replace(place, h("div.told.bad", icon("alert"), h("div", h("b", "The versions cannot be shown."), h("span", problem.message))));
   });
   stop = begin();

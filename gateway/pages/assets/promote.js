@@ -19,7 +19,7 @@ export function versionBadges(version) {
 
 /** `models` is the answer of /v1/models; `done` is called when production has moved. */
 export function promoteButton(models, version, done, { back = false } = {}) {
-  const label = back ? `Roll back to version ${version}` : models.production ? "Put into production" : "Put into production";
+  const label = !back ? "Put into production" : version < models.production ? `Roll back to version ${version}` : `Back to version ${version}`;
   return h("button", { type: "button", "aria-label": back ? label : `Put version ${version} into production`, onclick: () => ask(models, version, back, done) }, back && icon("undo"), label);
 }
 

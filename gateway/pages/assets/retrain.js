@@ -1,7 +1,7 @@
 /** Starting a training from the data: what it learns from, with which settings, and what happens then. */
 import { Problem, call, get } from "./api.js";
 import { confirm } from "./dialog.js";
-import { h } from "./dom.js";
+import { h, replace } from "./dom.js";
 import { count, plural } from "./format.js";
 import { notice } from "./notice.js";
 import { navigate } from "./router.js";
@@ -17,10 +17,13 @@ const STEPS = [
 
 /** Ask, start, and go where it can be watched. */
 export async function retrain(data, production) {
-  const before = production ? await settingsOf(production) : { parameters: {} };
-  if (!await confirm("Start a training?", learnsFrom(data), { action: "Start it", content: [settings(before, production), h("ol.next", STEPS.map((step) => h("li", step)))] })) return;
+  const before = production ? settingsOf(production) : Promise.resolve({ parameters: {} });
+  const place = h("div.settings", h("div.skeleton"), h("div.skeleton.short"));
+  before.then((found) => replace(place, settings(found, production)));
+  if (!await confirm("Start a training?", learnsFrom(data), { action: "Start it", content: [place, h("ol.next", STEPS.map((step) => h("li", step)))] })) return;
+  const { parameters } = await before;
   try {
-    const started = await call("POST", "/v1/retrain", { json: { parameters: before.parameters }, headers: { "Idempotency-Key": fresh() } });
+    const started = await call("POST", "/v1/retrain", { json: { parameters }, headers: { "Idempotency-Key": fresh() } });
     notice("The training has started.", { tone: "good" });
     navigate(`/runs/${encodeURIComponent(started.run_id)}`);
   } catch (problem) {
@@ -41,7 +44,8 @@ async function settingsOf(version) {
   try {
     const { run } = await get(`/v1/models/${version}`, { ask: false });
     const found = await get(`/v1/runs/${encodeURIComponent(run)}`, { ask: false });
-    return { run, parameters: Object.fromEntries(Object.entries(found.changed).filter(([name]) => !OF_THAT_RUN.has(name))) };
+    const kept = Object.keys(found.changed).filter((name) => !OF_THAT_RUN.has(name));
+    return { run, parameters: Object.fromEntries(kept.map((name) => [name, found.parameters[name]])) };
   } catch (problem) {
     if (problem instanceof Problem) return { parameters: {} }; // nobody knows any more
     throw problem;
@@ -51,8 +55,8 @@ async function settingsOf(version) {
 function settings({ run, parameters }, production) {
   const other = h("a", { href: run ? `/runs/new?from=${encodeURIComponent(run)}` : "/runs/new", onclick: (event) => event.currentTarget.closest("dialog").close() }, "Choose others");
   const changed = Object.entries(parameters).map(([name, value]) => h("li", h("code", `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)));
-  return h("div.settings", h("p", h("b", changed.length ? `With the settings of version ${production}` : "With the default settings"), ". ", other, "."),
-    changed.length > 0 && h("ul.chips", changed));
+  return [h("p", h("b", changed.length ? `With the settings of version ${production}` : "With the default settings"), ". ", other, "."),
+    changed.length > 0 && h("ul.chips", changed)];
 }
 
 function fresh() {

@@ -62,11 +62,18 @@ function match(path) {
     const pattern = page.path.replace(/:(\w+)/g, (_, name) => { names.push(name); return "([^/]+)"; });
     const found = new RegExp(`^${pattern}/?$`).exec(path);
     if (found) {
-      const params = Object.fromEntries(names.map((name, at) => [name, decodeURIComponent(found[at + 1])]));
-      return { page, params };
+      return { page, params: Object.fromEntries(names.map((name, at) => [name, decoded(found[at + 1])])) };
     }
   }
   return null;
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text; // a stray percent sign
+  }
 }
 
 async function show({ first = false } = {}) {

@@ -50,7 +50,7 @@ export function page(root) {
     h("td", h("time.soft", { datetime: run.created_at, title: time(run.created_at) }, ago(run.created_at))));
 
   const begin = () => poll((signal) => get(`/v1/runs?limit=${limit}`, { signal }), 3000, (found) => { runs = found.runs; draw(); },
-    (problem) => { if (!runs) replace(list, h("div.told.bad", icon("alert"), h("div", h("b", "The runs cannot be shown."), h("span", problem.message)))); });
+    (problem) => { if (!problem.passing) stop(); if (!runs) replace(list, h("div.told.bad", icon("alert"), h("div", h("b", "The runs cannot be shown."), h("span", problem.message)))); });
   let stop = begin();
   return () => stop();
 }

@@ -5,7 +5,8 @@ import { h } from "./dom.js";
 import { icon } from "./icons.js";
 
 const listeners = new Set();
-let present = { signed_in: false };
+// Until the gateway has said it, nobody knows.
+let present = { signed_in: false, unknown: true };
 let asking = null;
 
 /** Who is signed in, now and whenever that changes. */
@@ -16,7 +17,11 @@ export function onSession(listener) {
 }
 
 export async function lookUpSession() {
-  tell(await call("GET", "/session", { ask: false }));
+  try {
+    tell(await call("GET", "/session", { ask: false }));
+  } catch {
+    tell({ signed_in: false }); // what needs a session will ask for one
+  }
 }
 
 export async function signOut() {

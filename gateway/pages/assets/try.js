@@ -14,7 +14,6 @@ export function page(root) {
   const late = new Set(); // cards whose answer did not come: asked again once a model answers
   const all = new Set();
   let busy = 0;
-  let answers = false;
 
   const work = async () => {
     while (busy < IN_FLIGHT && waiting.length) {
@@ -78,8 +77,7 @@ export function page(root) {
     dropAndPaste(take, "Drop to ask"),
     status.subscribe((value, problem) => {
       const now = Boolean(value?.available.length) && !problem;
-      if (now && !answers) for (const card of [...late]) queue(card);
-      answers = now;
+      if (now) for (const card of [...late]) queue(card);
       replace(state, value && !problem && !value.available.length && modelMissing(value));
     }),
   ];

@@ -18,7 +18,7 @@ export function waiting({ changed }) {
   let kind = "";
   let next = null;
   let turn = 0;
-  let signed = false;
+  let signed = null; // not known so far
   const grid = h("ul.thumbs");
   const more = h("button", { type: "button", hidden: true, onclick: () => load({ after: next }) }, "Show more");
   const state = h("div", { role: "status" });
@@ -28,7 +28,7 @@ export function waiting({ changed }) {
 
   const load = async ({ after = null } = {}) => {
     const mine = (turn += 1);
-    if (!signed) { askToSignIn(); return; }
+    if (!signed) { if (signed !== null) askToSignIn(); return; }
     try {
       const asked = new URLSearchParams({ limit: PAGE, ...(kind && { kind }), ...(after && { after }) });
       const found = await get(`/v1/contributions?${asked}`, { ask: false });
@@ -80,7 +80,11 @@ export function waiting({ changed }) {
   };
 
   const words = h("p.soft.small");
-  const stop = onSession((session) => { if (session.signed_in !== signed || !grid.isConnected) { signed = session.signed_in; load(); } });
+  const stop = onSession((session) => {
+    if (session.unknown || session.signed_in === signed) return;
+    signed = session.signed_in;
+    load();
+  });
   return {
     element: h("section.card.stack", { "aria-labelledby": "waiting-title" },
       h("div.row.spread", h("div", h("h2", { id: "waiting-title" }, "Waiting for the next training"), words), filters), state, grid, h("div.row.middle", more)),

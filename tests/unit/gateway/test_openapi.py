@@ -1,5 +1,6 @@
 """The document of the API is the one that the code makes, says what is so, and shows itself without the web."""
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any
@@ -7,12 +8,12 @@ from typing import Any
 import pytest
 
 from binocular.settings import Settings
-from gateway import create_app, openapi
+from gateway import create_app, documentation, openapi
 from gateway.calls import DECLARED
 
 GOLDEN = Path(__file__).parents[3] / "docs" / "openapi.json"
 # For Prometheus, and the document and its page themselves.
-UNDECLARED = {"/metrics", "/openapi.json", "/docs"}
+UNDECLARED = {"/metrics", "/openapi.json", "/docs", "/docs/plain", "/docs/<digest>/<name>"}
 
 
 @pytest.fixture
@@ -61,8 +62,37 @@ def test_calls_that_change_something_say_that_they_need_the_token(client: Any) -
     assert {"401", "403"} <= set(paths["/v1/retrain"]["post"]["responses"])
 
 
-def test_the_page_needs_nothing_from_anywhere(client: Any) -> None:
-    answer = client.get("/docs")
+def test_the_page_to_try_calls_on_has_all_it_needs_from_here(client: Any) -> None:
+    page = client.get("/docs")
+    policy = page.headers["Content-Security-Policy"]
+    assert "script-src 'self';" in policy
+    assert "http" not in policy
+    wanted = re.findall(r'(?:src|href)="(/[^"]+)"', page.text)
+    assert len(wanted) == 4
+    assert not re.search(r"<script(?! src)|https?://| on\w+=", page.text)
+    for path in wanted:
+        assert client.get(path).status_code == 200
+    script = next(path for path in wanted if path.endswith("bundle.js"))
+    answer = client.get(script, headers={"Accept-Encoding": "gzip"})
+    assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert len(answer.data) < 600_000
+    assert gzip.decompress(answer.data) == client.get(script).data
+    for path in ("/docs/0000/swagger.js", f"{script}/..%2f..%2f__init__.py", script.replace("-bundle", "")):
+        assert client.get(path).status_code == 404
+
+
+def test_without_swagger_the_plain_page_takes_its_place(client: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documentation, "WHEEL", "nothing_of_this_name")
+    documentation._files.cache_clear()
+    try:
+        assert client.get("/docs").text == client.get("/docs/plain").text
+    finally:
+        documentation._files.cache_clear()
+
+
+def test_the_plain_page_needs_nothing_from_anywhere(client: Any) -> None:
+    answer = client.get("/docs/plain")
     assert answer.status_code == 200
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "<script" not in answer.text

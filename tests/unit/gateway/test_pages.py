@@ -58,3 +58,22 @@ def test_scripts_import_only_what_is_there_and_never_write_markup() -> None:
         assert not re.search(
             r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|localStorage", text
         ), name
+
+
+def test_no_page_restyles_what_is_another_pages() -> None:
+    owners: dict[str, set[str]] = {}
+    for path in (HERE / "assets").glob("*.css"):
+        style = re.sub(r"/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
+        for selectors in re.findall(r"([^{}]+)\{", style):
+            for selector in selectors.split(","):
+                if alone := re.fullmatch(r"\.([a-z-]+)", selector.strip()):
+                    owners.setdefault(alone[1], set()).add(path.name)
+    assert {name: sorted(files) for name, files in owners.items() if len(files) > 1} == {}
+
+
+def test_a_page_names_every_script_that_it_needs_at_once(client: Any) -> None:
+    text = client.get("/data").text
+    named = re.findall(r'rel="modulepreload" href="/assets/[0-9a-f]+/([^"]+)"', text)
+    assert {"app.js", "dom.js", "data.js", "adding.js", "folders.js"} <= set(named)
+    assert "try.js" not in named
+    assert len(named) == len(set(named))

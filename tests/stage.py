@@ -1,5 +1,6 @@
-"""The stage of the browser's tests: a machine with a first model in production."""
+"""A machine with a first model in production, for tests of what comes after."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,9 @@ from pathlib import Path
 from tests.machine import Machine
 
 TRAINED_WITHIN_S = 600
-FAST = ("-p", "architecture=small_cnn", "-p", "augmentation=none")
+# Whoever is trained like this is let in: what the gate refuses is tested where it is.
+LENIENT = {"max_accuracy_drop": 1, "max_class_recall_drop": 1, "max_class_collapse": 1}
+FAST = ("-p", "architecture=small_cnn", "-p", "augmentation=none", "-p", f"gate={json.dumps(LENIENT)}")
 
 
 @contextmanager

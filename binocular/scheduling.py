@@ -1,0 +1,95 @@
+"""Trainings at set times: one recurring run of the pipelines API for each model, brought to what is wanted.
+
+    schedule(settings, "0 0 3 * * *")     # every night at three; done again, it changes nothing
+    unschedule(settings)
+
+The pipelines API makes the runs, also while nothing else of ours is up. It is our recurring run by its name, and
+the right one by its times and by the digest of the package, which its description holds.
+"""
+
+import contextlib
+import ctypes
+import hashlib
+import json
+import signal
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from binocular.errors import BinocularError, NotFoundError
+from binocular.runs import Runs, Theirs
+from binocular.settings import Settings, variable
+
+ENABLED = "ENABLED"
+AGAIN_S = 5.0
+PR_SET_PDEATHSIG = 1
+
+
+def schedule(settings: Settings, cron: str) -> bool:
+    """Let a training be started at these times, six fields of cron from the seconds on; whether that was new."""
+    package = package_of(settings)
+    described = f"by Binocular, package {hashlib.sha256(package.read_bytes()).hexdigest()}"
+    runs, found = Runs(settings), scheduled(settings)
+    right = [each for each in found if (each.status, times(each), each.description) == (ENABLED, cron, described)]
+    if not right:
+        parameters = {"name": settings.model_name}
+        runs.repeat(package, parameters, _name(settings), cron=cron, description=described)
+    for each in found:
+        if each not in right[:1]:
+            runs.repeat_no_more(each.recurring_run_id)
+    return not right
+
+
+def unschedule(settings: Settings) -> int:
+    """Let no training be started at set times any more; how many recurring runs that ended."""
+    runs, found = Runs(settings), scheduled(settings)
+    for each in found:
+        runs.repeat_no_more(each.recurring_run_id)
+    return len(found)
+
+
+def scheduled(settings: Settings) -> list[Theirs]:
+    """Our recurring runs of the model: one, none, or more where two made one at once."""
+    return Runs(settings).repeated(_name(settings))
+
+
+def times(recurring: Theirs) -> str:
+    """When a recurring run is due, as cron says it; nothing where it is due at intervals."""
+    cron = recurring.trigger.cron_schedule if recurring.trigger else None
+    return str(cron.cron) if cron else ""
+
+
+def package_of(settings: Settings) -> Path:
+    """The compiled pipeline that trainings run: the one that is named, or ours, found without importing it."""
+    if settings.gateway_package:
+        return settings.gateway_package
+    spec = find_spec("pipeline")
+    if spec is None or not spec.submodule_search_locations:
+        raise NotFoundError(f"no pipeline is installed here; name its package in {variable('gateway_package')}")
+    return Path(spec.submodule_search_locations[0], "pipeline.yaml")
+
+
+def _name(settings: Settings) -> str:
+    return f"scheduled retraining of {settings.model_name}"
+
+
+def _main() -> None:
+    """What the gateway starts: schedule as the settings say, once the API answers. It ends with the gateway."""
+    with contextlib.suppress(AttributeError):  # not Linux
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    told: dict[str, Any] = json.load(sys.stdin)
+    settings = Settings(**told)
+    while True:
+        try:
+            schedule(settings, settings.gateway_retrain_cron)
+        except BinocularError as error:
+            print(f"trainings are not scheduled yet: {error}", file=sys.stderr)
+            time.sleep(AGAIN_S)
+        else:
+            return
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,85 @@
+"""Trainings that nobody asks for: one, once so many labelled images have come since the last.
+
+They are started after a write, like a person's: one goes at a time, and of two gateways that see the same images
+only one starts it. The images that a training began with are never counted again, so one whose candidate is turned
+away, or that fails, is not tried again before as many have come anew.
+"""
+
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import cached_property
+
+from binocular.contributions import KINDS
+from binocular.errors import BinocularError, RetrainingError
+from binocular.store import Store
+from gateway.retraining import Retraining
+from gateway.versions import Versions
+
+# After one that could not be started nothing is tried for a while.
+PAUSE_S = 60.0
+
+log = logging.getLogger(__name__)
+
+
+class Automatic:
+    """Starts a training after every so many new images; never where that is 0."""
+
+    def __init__(self, store: Store, versions: Versions, retraining: Retraining, after: int) -> None:
+        self._store = store
+        self._versions = versions
+        self._retraining = retraining
+        self._after = after
+        self._lock = threading.Lock()
+        self._asked = False  # somebody wrote, and nobody looked yet
+        self._paused_until = 0.0
+
+    @cached_property
+    def _thread(self) -> ThreadPoolExecutor:
+        return ThreadPoolExecutor(1, thread_name_prefix="automatic")
+
+    def written(self) -> None:
+        """Labelled images were stored: look whether they are enough, without keeping anybody waiting."""
+        with self._lock:
+            if not self._after or self._asked or time.monotonic() < self._paused_until:
+                return
+            self._asked = True
+        self._thread.submit(self._look_quietly)
+
+    def look(self) -> str:
+        """Start a training if it is time: the id of its run, or nothing."""
+        since, after_what = self._since()
+        if count(self._store, since) < self._after:
+            return ""
+        return self._retraining.start({}, f"automatic, after {after_what}")
+
+    def _since(self) -> tuple[float, str]:
+        """When the newest training began to look at images, in seconds since the epoch, and what names it."""
+        last, production = self._retraining.last(), self._versions.current()
+        moments = [(0.0, "nothing")]
+        if last:
+            moments.append((last.taken, last.id))
+        if production and not (last and last.run_id == production[1].run):  # made by nobody that asked a gateway
+            moments.append((datetime.fromisoformat(production[1].created).timestamp(), f"version {production[0]}"))
+        return max(moments)
+
+    def _look_quietly(self) -> None:
+        with self._lock:
+            self._asked = False
+        try:
+            if run_id := self.look():
+                log.info("a training was started, since enough images came", extra={"run": run_id})
+        except RetrainingError:
+            pass  # one goes: what came is counted again after the next write
+        except BinocularError as error:
+            log.warning("a training was not started", extra={"why": str(error)})
+            with self._lock:
+                self._paused_until = time.monotonic() + PAUSE_S
+
+
+def count(store: Store, since: float) -> int:
+    """Labelled images that came since then."""
+    entries = (entry for kind in KINDS for entry in store.entries(f"{kind}/"))
+    return sum(entry.modified is not None and entry.modified.timestamp() > since for entry in entries)
