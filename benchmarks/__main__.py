@@ -1,5 +1,7 @@
 """`python -m benchmarks predict`: measure, print, and with --docs put the figures into docs/performance.md."""
 
+import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -40,6 +42,7 @@ def main(
     docs: bool,
 ) -> None:
     """Measure these subjects, or all of them."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # what was started for it ends as well
     start = training.Start(photos, weights, alpha, SIDE)
     subjects: dict[str, Callable[[], Table]] = {
         "predict": partial(predict.measure, rounds, seconds, alpha=alpha, side=SIDE, peers=peers),

@@ -19,6 +19,7 @@ from binocular.parallel import in_parallel
 from gateway import metrics
 from gateway.decoding import decode
 from gateway.model import Answer, Model, Signature
+from gateway.together import Together
 from gateway.versions import Versions
 
 # Images in one request to the model: well below every limit on messages, and each keeps its deadline.
@@ -46,8 +47,9 @@ Outcome = Classified | BinocularError
 class Classifier:
     """One model, asked about images of strangers."""
 
-    def __init__(self, model: Model, versions: Versions, most_pixels: int) -> None:
+    def __init__(self, model: Model, versions: Versions, most_pixels: int, deadline_s: float) -> None:
         self.model = model
+        self._together = Together(model.predict, deadline_s)
         self._versions = versions
         self._most_pixels = most_pixels
 
@@ -66,7 +68,7 @@ class Classifier:
             if not good:
                 return [each for each in decoded if isinstance(each, BinocularError)]
             try:
-                answer = self.model.predict(np.stack(good), signature)
+                answer = self._together.predict(np.stack(good), signature)
             except ModelAnswerError:
                 # Pixels of the old version's size, refused by the new one?
                 asked, signature = signature, self.model.signature(afresh=True)

@@ -77,7 +77,10 @@ class Services:
     @cached_property
     def classifier(self) -> Classifier:
         """What turns images into predictions."""
-        return Classifier(self.model, self.versions, self.settings.gateway_megapixels * 1_000_000)
+        settings = self.settings
+        return Classifier(
+            self.model, self.versions, settings.gateway_megapixels * 1_000_000, settings.gateway_deadline_s
+        )
 
     @cached_property
     def explainer(self) -> Explainer:

@@ -21,6 +21,8 @@ from profiles import PROFILES
 from schedule import Schedule
 from watch import Watch
 
+# Who may come, or go, in a second: all of them. A slow farewell would go on with the rush.
+A_SECOND = 10_000
 # What Locust looks for in this file.
 __all__ = ["Collector", "Corrector", "Crowd", "Photographer", "Trainer", "Visitor", "Watcher"]
 
@@ -60,4 +62,4 @@ class Crowd(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         """How many people there should be now, and how many may come in a second; None at the end."""
         people = self.schedule.people()
-        return None if people is None else (people, max(1, people))
+        return None if people is None else (people, A_SECOND)
