@@ -85,7 +85,7 @@ def test_a_folder_of_class_folders_is_added(data: Page, machine: Machine, others
     expect(adding).to_contain_text("36 photos of 6 classes")
     adding.get_by_role("button", name="Add 36 photos").click()
     expect(adding).to_contain_text("36 photos added")
-    expect(section(data, "Classes").get_by_role("row", name="glass")).to_contain_text("+6")
+    expect(section(data, "Classes").get_by_role("row", name="glass")).to_contain_text(re.compile(r"\+\d"))
     stored = [
         entry for entry in machine.store().entries("uploads/") if parse_contribution(entry.key).label == "glass"
     ]
