@@ -91,6 +91,17 @@ load: .venv/local ## Put load on a gateway: make load PROFILE=steady URL=http://
 	$(BIN)/locust -f locust/locustfile.py --headless --only-summary --load $(PROFILE) --host $(URL) \
 		--html $(LOAD)/$(PROFILE).html --csv $(LOAD)/$(PROFILE) --over-time $(LOAD)/$(PROFILE)-over-time.html
 
+# What we are compared with is installed apart from everything else.
+WHAT ?=
+.PHONY: bench
+bench: .venv/local .venv-bench/ready ## Measure, into docs/performance.md: make bench, or make bench WHAT="predict train"
+	$(BIN)/python -m benchmarks --docs $(WHAT) $(BENCH)
+
+.venv-bench/ready: requirements/bench.txt
+	"$(PYTHON)" -m venv .venv-bench
+	$(subst $(BIN)/,.venv-bench/bin/,$(subst -p .venv ,-p .venv-bench ,$(call INSTALL,requirements/bench.txt)))
+	@touch $@
+
 .PHONY: test test-unit
 test: .venv/dev ## Run every test
 	$(BIN)/pytest
@@ -167,7 +178,8 @@ compose-up: compose-env ## Build the images and start Binocular in containers
 compose-down: ## Stop the containers; what they keep stays in volumes
 	docker compose down
 
-# A cluster. OVERLAY is one of manifests/overlays, or a folder of yours; WITH are components of manifests/components.
+# A cluster. OVERLAY is one of manifests/overlays, or a folder of yours; WITH are components of manifests/components;
+# OPTIONS are more of `python -m manifests.deployment`.
 CLUSTER ?= binocular
 OVERLAY ?= kind
 KFP_VERSION := 2.17.0
@@ -186,7 +198,7 @@ kind-down: ## Delete the kind cluster
 	kind delete cluster --name "$(CLUSTER)"
 deploy: .venv/local ## Apply the manifests: make deploy OVERLAY=cloud REGISTRY=… WITH="monitoring" ACCELERATORS=1
 	@$(BIN)/python -m manifests.deployment "$(OVERLAY)" $(foreach each,$(WITH),--with $(each)) \
-		$(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ACCELERATORS),--accelerators $(ACCELERATORS))
+		$(if $(REGISTRY),--registry "$(REGISTRY)") $(if $(ACCELERATORS),--accelerators $(ACCELERATORS)) $(OPTIONS)
 	@# A job cannot be changed, only made anew; these may run again at any time.
 	$(KUBECTL) -n binocular delete job secrets bucket upload --ignore-not-found
 	$(KUBECTL) apply -k build/deploy
@@ -195,4 +207,4 @@ submit: .venv/local ## Start a run on the cluster behind BINOCULAR_KFP_URL: make
 
 .PHONY: clean
 clean: ## Remove .venv and caches; data in .binocular stays
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache *.egg-info
+	rm -rf .venv .venv-bench .mypy_cache .pytest_cache .ruff_cache *.egg-info

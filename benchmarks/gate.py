@@ -1,16 +1,14 @@
 """How often the gate's rule about classes rejects: models that are equally good, and a class that got worse.
 
-    python -m benchmarks.gate
+    python -m benchmarks gate
 
 Draws test sets: of each class so many images; on a part of them candidate and champion differ, each as often in
 the right. For "a class worse", the candidate recognises that much less of one class in truth.
 """
 
-import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.page import Row, Table
 from components.evaluate.champion_rules import is_worse
 from components.evaluate.evidence import Paired, PairedClass
 from components.evaluate.gate import Gate
@@ -21,16 +19,15 @@ WORSE = (0.0, 0.1, 0.2, 0.3)
 SEED = 1
 
 
-@click.command()
-@click.option("--draws", default=1000, show_default=True, help="Test sets of each kind.")
-def main(draws: int) -> None:
-    """Print the share of test sets on which the rule rejects."""
-    table = Table("classes", "images each", "differ on", "rejected: equally good", *_headers(), box=None)
+def measure(draws: int) -> Table:
+    """The share of test sets on which the rule rejects."""
+    rows: list[Row] = []
     for classes, images in SHAPES:
         for different in DIFFERENT:
-            shares = [_rejected(classes, images, different, worse, draws) for worse in WORSE]
-            table.add_row(str(classes), str(images), f"{different:.0%}", *(f"{share:.1%}" for share in shares))
-    Console().print(table)
+            shares = [f"{_rejected(classes, images, different, worse, draws):.1%}" for worse in WORSE]
+            rejected = dict(zip(["rejected: equally good", *_headers()], shares, strict=True))
+            rows.append({"classes": classes, "images each": images, "differ on": f"{different:.0%}", **rejected})
+    return Table("The gate", f"{draws:,} test sets of each kind.", rows)
 
 
 def _headers() -> list[str]:
@@ -53,7 +50,3 @@ def _guilty(broken: int, fixed: int, images: int, classes: int, gate: Gate) -> b
     # As if it were not made up for by precision, which is the harder case.
     lost = PairedClass(recognised, f1=0.0, champion_f1=1.0)
     return recognised.drop > gate.max_class_recall_drop and is_worse(lost, classes, gate)
-
-
-if __name__ == "__main__":
-    main()

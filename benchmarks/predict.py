@@ -16,7 +16,7 @@ import psutil
 from benchmarks.http_client import asked, request
 from benchmarks.limit import limit
 from benchmarks.models import Made, make
-from benchmarks.page import Table
+from benchmarks.page import Bars, Row, Table
 from benchmarks.rivals import rivals
 from benchmarks.stack import Stack
 from benchmarks.timing import SHOW, Turn, in_turns, middle, processor_s, ratio
@@ -27,6 +27,7 @@ LIMIT, OURS = "the limit", "Binocular"
 SMALL_SIDE = 320
 # Photos with the connections to send them on.
 CASES = (("20-kB photos", (1, 16, 64)), ("12-megapixel photos", (1, 16)))
+MANY = 16
 WARM_S = 1.0
 
 
@@ -71,7 +72,7 @@ def measure(rounds: int, seconds: float, *, alpha: float = 1.0, side: int = 160,
         ):
             path.write_bytes(data)
         with _servers(folder, made, peers=peers) as servers:
-            rows = []
+            rows, plots = list[Row](), list[Bars]()
             for kind, counts in CASES:
                 for connections in counts:
                     SHOW.print(f"{kind}, {connections} connections")
@@ -81,12 +82,15 @@ def measure(rounds: int, seconds: float, *, alpha: float = 1.0, side: int = 160,
                     }
                     for name, server in servers.items():
                         contestants[name] = partial(server.turn, photos[kind], connections, seconds)
-                    rows += _rows(kind, connections, in_turns(contestants, rounds))
-    return Table(
-        "Predictions",
-        f"MobileNetV2 {alpha} at {side} pixels, random weights; {rounds} rounds of {seconds:.0f} s each, medians.",
-        rows,
+                    turns = in_turns(contestants, rounds)
+                    rows += _rows(kind, connections, turns)
+                    if connections == MANY:
+                        rates = {name: middle(own, lambda it: it.rate) for name, own in turns.items()}
+                        plots.append(Bars(f"{kind} a second, {MANY} connections", rates))
+    says = (
+        f"MobileNetV2 {alpha} at {side} pixels, random weights; {rounds} rounds of {seconds:.0f} s each, medians."
     )
+    return Table("Predictions", says, rows, plots)
 
 
 @contextlib.contextmanager
@@ -105,7 +109,7 @@ def _only(process: psutil.Process) -> list[psutil.Process]:
     return [process]
 
 
-def _rows(kind: str, connections: int, turns: dict[str, list[Turn]]) -> list[dict[str, object]]:
+def _rows(kind: str, connections: int, turns: dict[str, list[Turn]]) -> list[Row]:
     return [
         {
             "photos": kind,

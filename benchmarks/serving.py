@@ -1,14 +1,12 @@
 """What the model server costs: start, memory, what a request takes beyond the model, and throughput.
 
-    python -m benchmarks.serving --json serving.json
-    python -m benchmarks.serving --alpha 1.0 --weights mobilenet_v2_1.0_no_top.weights.h5
+    python -m benchmarks serving --alpha 0.5
 
 Makes a MobileNetV2 as our export does (frozen SavedModel and LiteRT model), then asks a server process over
 gRPC and, turn by turn in the same run, runs bare LiteRT interpreters in a loop: on a machine that others use
 too, only ratios of neighbours in time mean something. Clients and server share the machine's cores.
 """
 
-import json
 import signal
 import socket
 import statistics
@@ -20,16 +18,15 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import click
 import grpc
 import numpy as np
 import psutil
 from ai_edge_litert.interpreter import Interpreter
-from rich.console import Console
-from rich.table import Table
 
 from benchmarks.models import make
+from benchmarks.page import Table
 from benchmarks.timing import CORES
+from binocular.bundle import LITERT
 from binocular.wire import messages, tensors
 
 CLIENTS = 16
@@ -38,29 +35,18 @@ START_WITHIN_S = 60
 MB = 1e6
 
 
-@click.command()
-@click.option("--alpha", default=0.5, show_default=True, help="Width of the MobileNetV2.")
-@click.option("--side", default=160, show_default=True, help="Pixels a side.")
-@click.option("--weights", type=click.Path(path_type=Path), help="Weights without top; random ones by default.")
-@click.option("--rounds", default=5, show_default=True, help="Turns of bare loop and server; the median counts.")
-@click.option("--seconds", default=4.0, show_default=True, help="Length of each turn.")
-@click.option("--json", "out", type=click.Path(path_type=Path), help="File to write the figures to.")
-def main(alpha: float, side: int, weights: Path | None, rounds: int, seconds: float, out: Path | None) -> None:
-    """Measure, and print a table."""
+def measure(alpha: float, side: int, rounds: int, seconds: float, weights: Path | None = None) -> Table:
+    """Start, memory, and turns of bare loop and server."""
     with tempfile.TemporaryDirectory() as scratch:
         version = make(Path(scratch), alpha, side, weights).version
         image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
         figures = {
-            "cores": CORES,
-            "alpha": alpha,
-            "side": side,
-            "batches_ms_an_image": _batches(version / "model.tflite", image),
+            **{f"ms an image in batches of {size}": ms for size, ms in _batches(version / LITERT, image).items()},
             **_start(version.parent, image),
             **_compare(version, image, rounds, seconds),
         }
-    _print(figures)
-    if out:
-        out.write_text(json.dumps(figures, indent=1))
+    says = f"MobileNetV2 {alpha} at {side} pixels, asked over gRPC by {CLIENTS} clients and by one."
+    return Table("The model server", says, [{"figure": name, "value": value} for name, value in figures.items()])
 
 
 class Bare:
@@ -158,7 +144,7 @@ def _start(base: Path, image: np.ndarray) -> dict[str, float]:
 
 
 def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> dict[str, float]:
-    bare = [Bare(version / "model.tflite", 1, image) for _ in range(CORES)]
+    bare = [Bare(version / LITERT, 1, image) for _ in range(CORES)]
     served = Served(version.parent, image)
     here, there = psutil.Process(), psutil.Process(served.process.pid)
     rows = []
@@ -198,16 +184,3 @@ def _with_cpu(processes: list[psutil.Process], calls: list[Callable[[], None]], 
     before = spent()
     rate = _throughput(calls, seconds)
     return [rate, *((late - early) * 1e3 / (rate * seconds) for early, late in zip(before, spent(), strict=True))]
-
-
-def _print(figures: dict[str, object]) -> None:
-    table = Table("figure", "value", box=None)
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key}: {each:.2f}" for key, each in value.items())  # noqa: PLW2901
-        table.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
-    Console().print(table)
-
-
-if __name__ == "__main__":
-    main()

@@ -90,6 +90,12 @@ class TextLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Write the event as one line of text."""
         fields = "".join(f" {key}={value!s}" for key, value in _fields(record).items())
-        # A line break inside a value must not fake an event of its own.
-        line = f"{_when(record)} {record.levelname:<7} {record.getMessage()}{fields}".replace("\n", "\\n")
+        line = _printable(f"{_when(record)} {record.levelname:<7} {record.getMessage()}{fields}")
         return line + ("\n" + self.formatException(record.exc_info) if record.exc_info else "")
+
+
+def _printable(line: str) -> str:
+    """A line that fakes no event of its own and does nothing to a terminal, whatever the values in it hold."""
+    if line.isprintable():
+        return line
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in line)

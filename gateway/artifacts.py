@@ -39,7 +39,7 @@ def find(store: Store, run: Any, pipeline: str, step: Step | Node, decision: Dec
         run.runtime_config.pipeline_root if run.runtime_config else ""
     ) or f"s3://{store.endpoint.bucket}/{ROOT}"
     there, above = store.at(root)
-    prefix = f"{above.rstrip('/')}/{pipeline}/{run.run_id}/{step.path}/"
+    prefix = f"{above.rstrip('/')}/{pipeline}/{run.run_id}/{step.name}/"
     found = [entry for entry in there.entries(prefix) if f"/{name}" in entry.key.removeprefix(prefix)]
     for entry in sorted(found, key=lambda entry: str(entry.modified), reverse=True):
         execution, _, inside = entry.key.removeprefix(prefix).partition("/")

@@ -119,5 +119,5 @@ def _decoded(text: str) -> bytes:
 
 
 def _named() -> str:
-    names = sorted({*request.files, *request.form})[:5]
+    names = sorted(map(str, {*request.files, *request.form}))[:5]  # a part may have none
     return ", ".join(repr(name[:40]) for name in names) or "nothing"

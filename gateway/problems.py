@@ -10,9 +10,10 @@ import logging
 import math
 
 from flask import Flask, Response, g
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
-from binocular.errors import BinocularError
+from binocular.errors import BinocularError, RequestError
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 2
@@ -30,6 +31,7 @@ def init_app(app: Flask) -> None:
     """Answer every error as a problem."""
     app.register_error_handler(BinocularError, _of_ours)
     app.register_error_handler(HTTPException, _of_http)
+    app.register_error_handler(ParseException, _of_the_wire)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -58,6 +60,11 @@ def _of_ours(error: BinocularError) -> Response:
     if error.status == UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="binocular"'
     return response
+
+
+def _of_the_wire(error: ParseException) -> Response:
+    """A body in pieces that do not fit: gunicorn reads it only when a view does."""
+    return _of_ours(RequestError(f"the body cannot be read: {error}"))
 
 
 def _of_http(error: HTTPException) -> Response:

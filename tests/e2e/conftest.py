@@ -10,8 +10,8 @@ from binocular.parts import gateway_token, gateway_url
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.browser import chromium, visit
-from tests.e2e.stage import trained
 from tests.machine import Machine
+from tests.stage import trained
 
 
 @pytest.fixture(scope="session")

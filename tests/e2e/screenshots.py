@@ -18,9 +18,9 @@ from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.browser import chromium, visit
 from tests.e2e.acts import sign_in
-from tests.e2e.stage import trained
 from tests.gateway_server import GatewayServer, settings_for
 from tests.machine import Machine
+from tests.stage import trained
 
 FOLDER = Path("screenshots")
 DESK = {"viewport": {"width": 1280, "height": 832}}

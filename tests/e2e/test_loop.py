@@ -12,9 +12,9 @@ from binocular import registry
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.e2e.acts import sign_in
-from tests.e2e.stage import TRAINED_WITHIN_S
 from tests.machine import Machine
 from tests.servers import wait_until
+from tests.stage import TRAINED_WITHIN_S
 
 NAME = "photos"
 ENDED = {"SUCCEEDED", "FAILED", "CANCELED"}

@@ -2,12 +2,17 @@
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from binocular.sample.drawing import write as draw
+from binocular.sample.spec import Spec
 from binocular.store import Store
+from tests.machine import Machine
 from tests.pipelines_server import PipelinesServer
 from tests.servers import MinIO, SeaweedFS, StoreServer, find_minio
+from tests.stage import trained
 
 
 @pytest.fixture(scope="session", params=["seaweedfs", "minio"])
@@ -37,6 +42,21 @@ def pipelines(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled photos, a folder for each class."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    draw(folder, Spec(images=40, size=64))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained_machine(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which one run has put a first model, version 1 of `photos`, into production."""
+    with trained(tmp_path_factory.mktemp("machine"), photos) as machine:
+        yield machine
 
 
 @pytest.fixture

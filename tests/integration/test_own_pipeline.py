@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +19,9 @@ from tests.servers import wait_until
 NAME = "photos"
 
 
-@pytest.fixture(scope="module")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    draw(folder, Spec(images=40, size=64))
-    return folder
-
-
-@pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory, photos: Path) -> Iterator[Machine]:
-    """A machine on which one run has put a first model into production."""
-    machine = Machine(tmp_path_factory.mktemp("machine"))
-    try:
-        code, output = machine.run("up")
-        assert code == 0, output
-        code, output = pipeline(machine, source=photos, epochs=8)
-        assert code == 0, output
-        yield machine
-    finally:
-        machine.run("down")
+@pytest.fixture
+def machine(trained_machine: Machine) -> Machine:
+    return trained_machine
 
 
 def pipeline(machine: Machine, **parameters: object) -> tuple[int, str]:

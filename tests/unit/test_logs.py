@@ -34,6 +34,13 @@ def test_a_line_break_in_a_value_cannot_fake_an_event(stream: io.StringIO) -> No
     assert stream.getvalue().count("\n") == 1
 
 
+def test_a_value_does_nothing_to_a_terminal(stream: io.StringIO) -> None:
+    logs.configure(Settings(), stream)
+    logging.getLogger("part").info("asked", extra={"path": "/\x1b[2J\r\x00\u202eé"})
+
+    assert stream.getvalue().endswith("path=/\\x1b[2J\\r\\x00\\u202eé\n")
+
+
 def test_events_below_the_level_are_not_logged(stream: io.StringIO) -> None:
     logs.configure(Settings(log_level="warning"), stream)
     logging.getLogger("part").info("chatter")

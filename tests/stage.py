@@ -1,4 +1,4 @@
-"""The stage of the browser's tests: a machine with a first model in production."""
+"""A machine with a first model in production, for tests of what comes after."""
 
 import json
 from collections.abc import Iterator
