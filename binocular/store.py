@@ -22,7 +22,6 @@ from functools import partial
 from itertools import count, islice
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from minio.datatypes import Object
 from minio.deleteobjects import DeleteError, DeleteObject
@@ -144,11 +143,11 @@ class Store:
 
     def at(self, uri: str) -> tuple["Store", str]:
         """The bucket and key of an artifact's address, `minio://bucket/key`; NotFoundError for one elsewhere."""
-        address = urlsplit(uri)
-        if address.scheme not in SCHEMES or not address.netloc:
+        scheme, _, path = uri.partition("://")
+        bucket, _, key = path.partition("/")
+        if scheme not in SCHEMES or not bucket:
             raise NotFoundError(f"{uri[:200]!r} is not in an object store")
-        same = address.netloc == self.endpoint.bucket
-        return self if same else Store(replace(self.endpoint, bucket=address.netloc)), address.path.lstrip("/")
+        return self if bucket == self.endpoint.bucket else Store(replace(self.endpoint, bucket=bucket)), key
 
     # The bucket
 

@@ -319,3 +319,28 @@ class TestFailures:
 
         # Four pauses of 0.05 s at least, doubling, fit in whatever the jitter.
         assert 0.7 < time.monotonic() - started < 3
+
+
+def test_a_part_of_an_object_is_read_from_its_beginning_or_its_end(store: Store) -> None:
+    data = random.Random(7).randbytes(3 * MB)
+    store.put("log", data)
+    assert store.part("log", 10, 5).data == data[10:15]
+    tail = store.part("log", -100, 1000)
+    assert (tail.data, tail.start, tail.size) == (data[-100:], len(data) - 100, len(data))
+    assert store.part("log", -10 * len(data), MB).data == data[:MB]
+    assert store.part("log", len(data), MB).data == b""
+    anew = store.part("log", len(data) + 1, 5)
+    assert (anew.data, anew.start) == (data[:5], 0)
+    with pytest.raises(NotFoundError):
+        store.part("nothing", 0, 1)
+
+
+def test_an_artifacts_address_is_a_bucket_and_a_key(store: Store) -> None:
+    bucket = store.endpoint.bucket
+    same, key = store.at(f"minio://{bucket}/v2/a b/#1?")
+    assert (same, key) == (store, "v2/a b/#1?")
+    other, key = store.at("s3://elsewhere/x")
+    assert (other.endpoint.bucket, key) == ("elsewhere", "x")
+    for wrong in ("", "gs://b/k", "/etc/passwd", "file:///etc/passwd", "minio:///x", "http://h/x"):
+        with pytest.raises(NotFoundError):
+            store.at(wrong)
