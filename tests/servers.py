@@ -91,11 +91,15 @@ class StoreServer(ABC):
         return connect(self.settings.model_copy(update=changes))
 
     def drop(self, bucket: str) -> None:
-        """Delete a bucket: an embedded store has room for about one for each free GB of the disk."""
-        store = self.store(store_bucket=bucket, store_timeout_s=5, store_deadline_s=5)
-        with contextlib.suppress(BinocularError):  # a test may have ended the server
-            store.delete(*(entry.key for entry in store.entries()))
-            store._call("drop", lambda client: client.remove_bucket(bucket))
+        """Delete a bucket of this store."""
+        drop_bucket(self.store(store_bucket=bucket, store_timeout_s=5, store_deadline_s=5))
+
+
+def drop_bucket(store: Store) -> None:
+    """Delete a store's bucket: an embedded store has room for about one for each free GB of the disk."""
+    with contextlib.suppress(BinocularError):  # a test may have ended the server
+        store.delete(*(entry.key for entry in store.entries()))
+        store._call("drop", lambda client: client.remove_bucket(store.endpoint.bucket))
 
 
 def _answers(store: Store) -> bool:

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ from binocular.settings import Settings
 from binocular.store import Store, connect
 from tests.bundles import facts
 from tests.gateway_server import BEARER, NAME, documented_app, picture, settings_for
+from tests.servers import drop_bucket
 
 Client = Any
 
 
 @pytest.fixture
-def settings(embedded_store: Store, tmp_path: Path) -> Settings:
+def settings(embedded_store: Store, tmp_path: Path) -> Iterator[Settings]:
     """An empty bucket."""
-    return settings_for(tmp_path / "home", embedded_store)
+    settings = settings_for(tmp_path / "home", embedded_store)
+    yield settings
+    drop_bucket(connect(settings))
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import hashlib
 import io
 import time
 import zipfile
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -19,13 +20,15 @@ from components.ingest.contributed import contributions
 from gateway.corrections import Correction
 from gateway.keeper import Keeper, key_of
 from tests.gateway_server import BEARER, NAME, documented_app, picture, publish_facts, settings_for
-from tests.servers import free_port
+from tests.servers import drop_bucket, free_port
 
 
 @pytest.fixture
-def settings(embedded_store: Store, tmp_path: Path) -> Settings:
+def settings(embedded_store: Store, tmp_path: Path) -> Iterator[Settings]:
     """An empty bucket."""
-    return settings_for(tmp_path / "home", embedded_store)
+    settings = settings_for(tmp_path / "home", embedded_store)
+    yield settings
+    drop_bucket(connect(settings))
 
 
 @pytest.fixture
