@@ -1,6 +1,12 @@
 """What holds for all tests."""
 
 import signal
+from pathlib import Path
+
+import pytest
+
+from binocular.sample.drawing import write as draw
+from binocular.sample.spec import Spec
 
 
 def pytest_configure() -> None:
@@ -9,3 +15,11 @@ def pytest_configure() -> None:
     A shell's background job ignores it, and so does everything that job starts.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Labelled photos, a folder for each class."""
+    folder = tmp_path_factory.mktemp("photos") / "photos"
+    draw(folder, Spec(images=40, size=64))
+    return folder

@@ -7,8 +7,6 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from binocular.parts import gateway_token, gateway_url
-from binocular.sample.drawing import write as draw
-from binocular.sample.spec import Spec
 from tests.browser import chromium, visit
 from tests.machine import Machine
 from tests.stage import trained
@@ -19,14 +17,6 @@ def browser() -> Iterator[Browser]:
     """The browser that all tests share."""
     with chromium() as browser:
         yield browser
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Labelled photos, a folder for each class."""
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    draw(folder, Spec(images=40, size=64))
-    return folder
 
 
 @pytest.fixture(scope="session")

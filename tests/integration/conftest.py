@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from binocular.sample.drawing import write as draw
-from binocular.sample.spec import Spec
 from binocular.store import Store
 from tests.machine import Machine
 from tests.pipelines_server import PipelinesServer
@@ -42,14 +40,6 @@ def pipelines(embedded_store: Store, tmp_path_factory: pytest.TempPathFactory) -
     server.start()
     yield server
     server.stop()
-
-
-@pytest.fixture(scope="session")
-def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Labelled photos, a folder for each class."""
-    folder = tmp_path_factory.mktemp("photos") / "photos"
-    draw(folder, Spec(images=40, size=64))
-    return folder
 
 
 @pytest.fixture(scope="session")
