@@ -10,7 +10,7 @@ import pytest
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from tests.machine import Machine
-from tests.servers import free_port
+from tests.servers import free_port, free_store_port
 
 MAKE = Path(__file__).parents[2] / "Makefile"
 
@@ -106,10 +106,9 @@ def test_too_little_to_learn_from_is_said_class_by_class(
 def test_before_up_every_command_says_what_starts_what_it_needs(
     folder: Path, command: tuple[str, ...], who: str
 ) -> None:
-    ports = ("STORE", "KFP", "GATEWAY")
-    said = refused(
-        "binocular", *command, cwd=folder, **{f"BINOCULAR_{name}_PORT": str(free_port()) for name in ports}
-    )
+    ports = {"STORE": free_store_port(), "KFP": free_port(), "GATEWAY": free_port()}
+    variables = {f"BINOCULAR_{name}_PORT": str(port) for name, port in ports.items()}
+    said = refused("binocular", *command, cwd=folder, BINOCULAR_STORE_DEADLINE_S="1", **variables)
     assert who in said
     assert "`binocular up` starts it" in said or who == "does not exist"
 
