@@ -54,16 +54,12 @@ def publish(store: Store, folder: Path, prefix: str) -> Manifest:
         _exhaust(in_parallel(store.endpoint.parallel, lambda p: store.put_file(f"{own}/{p}", folder / p), paths))
     except NotFoundError:
         # Who wins sweeps away what others are still writing: then it is a conflict that these files are gone.
-        _published_same(store, prefix, manifest)
+        _concede(store, prefix, manifest)
         raise
     if describe(folder) != manifest:
         raise ConflictError(f"{folder} changed while it was published to {prefix}; nothing was made public")
     if not store.create(f"{prefix}/{MANIFEST}", manifest.text().encode()):
-        try:
-            _published_same(store, prefix, manifest)
-        except ConflictError:
-            store.delete_prefix(f"{own}/")
-            raise
+        _concede(store, prefix, manifest)
     _sweep(store, prefix, manifest)
     return manifest
 
@@ -126,6 +122,15 @@ def _published_same(store: Store, prefix: str, manifest: Manifest) -> bool:
     if present is not None and present != manifest:
         raise ConflictError(f"{prefix} is published already, with other content; a publication never changes")
     return present is not None
+
+
+def _concede(store: Store, prefix: str, manifest: Manifest) -> None:
+    """ConflictError if somebody else won; nothing of ours is left, though they may have swept before we wrote."""
+    try:
+        _published_same(store, prefix, manifest)
+    except ConflictError:
+        store.delete_prefix(f"{prefix}/{manifest.digest}/")
+        raise
 
 
 def _sweep(store: Store, prefix: str, manifest: Manifest) -> None:
