@@ -1,6 +1,6 @@
 """One way to ask a gateway over HTTP: its refusals are our errors, and one that is busy or gone is asked again.
 
-Asking("http://127.0.0.1:8080", token="…", patience_s=30).json("GET", "/v1/status")
+Asked("http://127.0.0.1:8080", token="…", patience_s=30).json("GET", "/v1/status")
 """
 
 import json
@@ -22,7 +22,7 @@ BUSY, UNAVAILABLE = 429, 503
 
 
 @dataclass(frozen=True)
-class Asking:
+class Asked:
     """A gateway, who asks it, and how long the answer may keep us waiting."""
 
     url: str

@@ -19,8 +19,9 @@ from binocular.errors import (
     RequestError,
     RunFailedError,
 )
+from binocular.flow import ENDED
 from binocular.logs import said
-from binocular.runs import ENDED, Runs, Step, Theirs, chosen, steps
+from binocular.runs import Runs, Step, Theirs, chosen, steps
 from binocular.settings import Settings
 
 POLL_S = 1.0

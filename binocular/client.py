@@ -26,8 +26,9 @@ from typing import TypeVar
 import urllib3
 from pydantic import BaseModel
 
-from binocular.asking import Asking
+from binocular.asking import Asked
 from binocular.errors import RunFailedError, SourceError
+from binocular.flow import ENDED
 from binocular.layout import Layout, is_candidate
 from binocular.messages import Feedback, Prediction, Retrain, Started, Stored, Taken
 from binocular.messages.models import Models, Promote, Promoted
@@ -40,7 +41,6 @@ M = TypeVar("M", bound=BaseModel)
 
 POLL_S = 1.0
 DAY_S = 86400.0
-ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 # One request of an upload: well below what a gateway takes unless its settings say less.
 FILES_AT_ONCE, BYTES_AT_ONCE = 200, 8_000_000
 JSON = {"Content-Type": "application/json"}
@@ -55,7 +55,7 @@ class Client:
         if url is None:
             settings = load()
             url, token = gateway_url(settings), token or gateway_token(settings)
-        self._asking = Asking(url.rstrip("/"), token or "", patience_s)
+        self._gateway = Asked(url.rstrip("/"), token or "", patience_s)
 
     def predict(self, image: str | Path | bytes, *, top_k: int | None = None) -> Prediction:
         """What an image shows: a file, or the bytes of one."""
@@ -133,7 +133,7 @@ class Client:
         headers: dict[str, str] | None = None,
     ) -> M:
         # What a newer gateway says beyond this is no error.
-        return answers.model_validate(self._asking.json(method, path, body, headers), extra="ignore")
+        return answers.model_validate(self._gateway.json(method, path, body, headers), extra="ignore")
 
 
 def _json(told: BaseModel) -> bytes:

@@ -37,7 +37,6 @@ T = TypeVar("T")
 Theirs = Any  # an object of kfp's client, which has no types
 EXPERIMENT = "Default"
 PAGE = 100
-ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 LARGEST_LOG_BYTES = 64 << 20
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
 _DENIED = (401, 403)

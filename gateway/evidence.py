@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 
 from binocular.candidate import FACTS
 from binocular.errors import IntegrityError, NotFoundError
-from binocular.flow import Flow
+from binocular.flow import ENDED, Flow
 from binocular.messages import Message
 from binocular.messages.runs import (
     ClassFigures,
@@ -25,7 +25,7 @@ from binocular.messages.runs import (
     TrainingFacts,
     ValidationFacts,
 )
-from binocular.runs import ENDED, steps
+from binocular.runs import steps
 from binocular.store import Store
 from gateway import artifacts, graph
 from gateway.calls import call, query

@@ -7,11 +7,11 @@ run does not tell of has not begun, or never will where the run has ended.
 from typing import Any
 
 from binocular.errors import NotFoundError
-from binocular.flow import Flow, Node
+from binocular.flow import ENDED, Flow, Node
 from binocular.logs import said as said_in
 from binocular.messages.runs import RunStep, StepProgress
 from binocular.progress import latest
-from binocular.runs import ENDED, Step, steps
+from binocular.runs import Step, steps
 from binocular.store import Store
 
 # Progress is among the last lines of a log.

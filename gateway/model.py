@@ -8,6 +8,7 @@ The channel is made in the process that uses it, on first use. Each failure is o
 retry.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -84,7 +85,7 @@ class Model:
             self._known = known
         return known
 
-    def predict(self, pixels: NDArray[np.uint8], signature: Signature, deadline_s: float | None = None) -> Answer:
+    def predict(self, pixels: NDArray[np.uint8], signature: Signature, deadline_s: float = math.inf) -> Answer:
         """Ask for the probabilities of uint8 images [n, height, width, 3] of the signature's size."""
         request = messages.PredictRequest(output_filter=[OUTPUT])
         request.model_spec.name = self.name
@@ -136,11 +137,11 @@ class Model:
         service: str,
         method: str,
         request: Any,  # noqa: ANN401 - messages
-        deadline_s: float | None = None,
+        deadline_s: float = math.inf,
     ) -> Any:  # noqa: ANN401
         ask: Callable[..., Any] = services.call(self._channel, service, method)
         try:
-            return ask(request, timeout=min(self._deadline_s, deadline_s or self._deadline_s))
+            return ask(request, timeout=min(self._deadline_s, deadline_s))
         except grpc.RpcError as error:
             raise _translated(error, f"{method} of {self.name} at {self._address}") from None
 

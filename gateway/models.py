@@ -109,7 +109,8 @@ def available() -> list[int]:
 
 def _version(number: int, production: Production | None, answering: Sequence[int]) -> dict[str, Any]:
     here = services()
-    facts, decided = here.versions.published(number), here.decisions.of(here.versions.published(number).run)
+    facts = here.versions.published(number)
+    decided = here.decisions.of(facts.run)
     return {
         "version": number,
         "created": facts.created,

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from binocular.documents import Document
 from binocular.errors import BinocularError, NotFoundError, RequestError, RetrainingError
+from binocular.flow import ENDED
 from binocular.scheduling import package_of
 from binocular.settings import Settings
 from binocular.store import Store
@@ -28,7 +29,6 @@ PREFIX = "retraining"
 LEASE_S = 60.0
 # A run is looked for by its name among so many of the newest.
 LOOKED_BACK = 50
-ENDED = {"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"}
 NAME = "name"
 # How the name of a run begins that is started here.
 PREFIX_OF_NAME = "retraining "

@@ -12,7 +12,8 @@ import requests
 import yaml
 
 from binocular import registry
-from binocular.runs import ENDED, Runs, steps
+from binocular.flow import ENDED
+from binocular.runs import Runs, steps
 from binocular.sample.drawing import write
 from binocular.sample.spec import Spec
 from binocular.settings import Settings
