@@ -304,7 +304,9 @@ class Watch:
         self._thread = threading.Thread(target=self._watch)
 
     def _watch(self) -> None:
-        while not self._stop.wait(0.001):
+        is_last = False
+        while not is_last:
+            is_last = self._stop.wait(0.001)  # and one look more, at what it was left as
             value = self._look()
             if value != self.seen[-1]:
                 self.seen.append(value)
