@@ -23,6 +23,7 @@ from binocular.imaging import MOST_PIXELS, ImageFacts, decode, identify
 from binocular.parallel import in_parallel
 from binocular.progress import with_progress
 from binocular.snapshot import MOST_SOURCES, PackWriter, Place, Rejected, Row, Snapshot, Split
+from components.ingest.card import render_card
 from components.ingest.found import Found
 from components.ingest.neighbours import group_within_classes
 from components.ingest.splits import Candidate, Shares, assign
@@ -94,6 +95,7 @@ def freeze_source(found: Iterable[Found], folder: Path, previous: Snapshot | Non
         )
     rows = _rows(_corrected(entries.values()), facts, {**packs.places, **places}, previous, options)
     frozen = snapshot.freeze(rows, rejected)
+    (folder / snapshot.CARD).write_text(render_card(frozen), encoding="utf-8")
     snapshot.write(frozen, folder)
     return frozen
 
