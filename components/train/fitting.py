@@ -21,6 +21,8 @@ MOMENTUM = 0.9
 FALLS_TO, FALLS_AFTER = 0.3, 0.4
 # The cosine ends at this part of where it begins.
 COSINE_END = 0.01
+# The rate rises over the first pass, or over this part of the phase if that is shorter.
+WARM_SHARE = 10
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +61,10 @@ def fit(model: Any, training: Batches, validation: Batches, plan: Plan, recipe: 
 def _optimizer(recipe: Recipe, plan: Plan, steps: int) -> Any:  # noqa: ANN401
     rate: Any = plan.learning_rate
     if recipe.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, plan.epochs * steps, alpha=COSINE_END)
+        warm = min(steps, plan.epochs * steps // WARM_SHARE)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate * COSINE_END, plan.epochs * steps - warm, alpha=COSINE_END, warmup_target=rate, warmup_steps=warm
+        )
     if recipe.optimizer == "sgd":
         return keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True)
     kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "rmsprop": keras.optimizers.RMSprop}

@@ -85,6 +85,7 @@ class Trained:
     chosen: tuple[Choice, ...]
     history: tuple[Epoch, ...]
     validation: dict[str, float]
+    sure_from: float
     weights: str
 
 
@@ -137,7 +138,7 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     history: tuple[Epoch, ...] = ()
     if recipe.pretrained:
         history = _train_head(workshop, recipe, base, model)
-        if recipe.fine_tune_epochs:
+        if recipe.fine_tune_share:
             tuned, helped = _fine_tune(workshop, recipe, base, model)
             history += tuned
             if not helped:
@@ -147,9 +148,9 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
         with workshop.timed("training from scratch"):
             plan = Plan("from scratch", recipe.epochs, recipe.learning_rate)
             history = _fit_pixels(workshop, recipe, model, plan)
-    validation = _calibrate(workshop, recipe, model)
+    validation, sure_from = _calibrate(workshop, recipe, model)
     weights = recipe.weights if recipe.pretrained else "none"
-    return Trained(model, recipe, chosen, history, validation, weights)
+    return Trained(model, recipe, chosen, history, validation, sure_from, weights)
 
 
 def _train_head(
@@ -219,19 +220,20 @@ def _batches(
     )
 
 
-def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> dict[str, float]:  # noqa: ANN401
-    """Divide the logits by the temperature that suits the validation images; how it does on them."""
+def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[dict[str, float], float]:  # noqa: ANN401
+    """Divide the logits by what suits the validation images; how it does on them, and from where on it is sure."""
     logits, labels = _answers(workshop, recipe, model)
     by = calibration.temperature(logits, labels)
     calibration.divide_logits(model, by)
     right = logits.argmax(axis=1) == labels
     recalls = [right[labels == each].mean() for each in np.unique(labels)]
-    return {
+    figures = {
         "accuracy": float(right.mean()),
         "balanced_accuracy": float(np.mean(recalls)),
         "log_loss": calibration.log_loss(logits / by, labels),
         "temperature": by,
     }
+    return figures, calibration.sure_from(logits / by)
 
 
 def _loss(workshop: Workshop, recipe: Recipe, model: Any) -> float:  # noqa: ANN401
@@ -256,6 +258,7 @@ def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidat
         classes=material.classes,
         height=best.recipe.image_size,
         width=best.recipe.image_size,
+        sure_from=best.sure_from,
         snapshot=material.snapshot.digest,
         images={split: len(material.side(split)) for split in SPLITS},
         architecture=best.recipe.architecture,

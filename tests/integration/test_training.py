@@ -72,7 +72,13 @@ def material(folder: Path) -> Material:
 
 
 def recipe(photos: Photos, **changes: Any) -> Recipe:
-    given = {"weights": str(photos.weights), "alpha": 0.35, "image_size": SIDE, "epochs": 2, "fine_tune_epochs": 0}
+    given = {
+        "weights": str(photos.weights),
+        "alpha": 0.35,
+        "image_size": SIDE,
+        "epochs": 2,
+        "fine_tune_share": 0.0,
+    }
     return Recipe.of({**given, **changes})
 
 
@@ -154,7 +160,7 @@ def test_what_is_kept_in_the_store_serves_another_machine(
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Photos, tmp_path: Path) -> None:
-    tuned = {"fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
+    tuned = {"fine_tune_share": 0.6, "fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
     first, second = (
         trained(photos.before, tmp_path / str(n), recipe(photos, seed=7, **tuned), shelf=tmp_path / "shelf")
         for n in range(2)
