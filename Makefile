@@ -97,6 +97,13 @@ WHAT ?=
 bench: .venv/local .venv-bench/ready ## Measure, into docs/performance.md: make bench, or make bench WHAT="predict train"
 	$(BIN)/python -m benchmarks --docs $(WHAT) $(BENCH)
 
+# Real photographs are nobody's to copy: they are looked for in a folder, or downloaded.
+PHOTOS ?= photos
+WEIGHTS ?= imagenet
+.PHONY: reproduce
+reproduce: .venv/dev ## Train on public sets of real photographs, into docs/results.md: make reproduce PHOTOS=FOLDER
+	$(BIN)/python -m benchmarks.reproduce --docs --photos "$(PHOTOS)" --weights "$(WEIGHTS)"
+
 .venv-bench/ready: requirements/bench.txt
 	"$(PYTHON)" -m venv .venv-bench
 	$(subst $(BIN)/,.venv-bench/bin/,$(subst -p .venv ,-p .venv-bench ,$(call INSTALL,requirements/bench.txt)))

@@ -35,6 +35,7 @@ def train(
     fine_tune_share: float,
     optimizer: str,
     schedule: str,
+    averaging: float,
     patience: int,
     batch_size: int,
     l1: float,

@@ -44,6 +44,11 @@ class Recipe(Parameters):
         "Learning rate over time: falls as a cosine, falls when validation stands still, or stays.",
         among=("cosine", "plateau", "constant"),
     )
+    averaging: float = number(
+        0.98,
+        "Share of itself that a running average of the weights keeps at each step of fine-tuning; 0: no average.",
+        most=0.9999,
+    )
     patience: int = count(
         10, "Passes without a better validation loss after which a phase stops; the best is kept.", least=1
     )
