@@ -50,11 +50,12 @@ def main(
     starts = (f"--weights={weights}", f"--alpha={alpha}")
     prepared: dict[str, tuple[PhotoSet, Prepared]] = {}
     for each in PHOTO_SETS:
-        source = each.source(photos, work)
-        if source is None:
-            SHOW.print(f"{each.name} is left out: no {each.archive} in {photos}")
-        elif not names or each.name in names:
+        if names and each.name not in names:
+            continue
+        if source := each.source(photos, work):
             prepared[each.name] = each, trials.prepare(source, work / each.name)
+        else:
+            SHOW.print(f"{each.name} is left out: no {each.archive} in {photos}")
     found = [_results(each, made, work / each.name, starts, seeds) for each, made in prepared.values()]
     told = _strangers(prepared, work, seeds)
     text = results.render(found, told, machine())
