@@ -37,6 +37,7 @@ def train(
     schedule: str,
     patience: int,
     batch_size: int,
+    devices: int,
     l1: float,
     l2: float,
     dropout: float,

@@ -24,6 +24,7 @@ from components.train import architectures, calibration
 from components.train.augmentation import STRENGTHS
 from components.train.batches import Batches, class_weights
 from components.train.choices import choose
+from components.train.devices import choose_devices, spread
 from components.train.embeddings import Vectors, embed
 from components.train.energy import measured
 from components.train.fitting import Plan, fit
@@ -127,7 +128,9 @@ def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch
 
 def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     material = workshop.material
+    recipe, devices = choose_devices(recipe)
     recipe, chosen = choose(recipe, material)
+    chosen += devices
     for choice in chosen:
         log.info("chosen", extra={choice.name: choice.value, "because": choice.because})
     keras.utils.set_random_seed(recipe.seed)
@@ -200,7 +203,10 @@ def _fit_pixels(workshop: Workshop, recipe: Recipe, model: Any, plan: Plan) -> t
     side = recipe.image_size
     training = _batches(workshop, recipe, "train", workshop.pixels("train", side), vary=True)
     validation = _batches(workshop, recipe, "validation", workshop.pixels("validation", side), vary=False)
-    return fit(model, training, validation, plan, recipe)
+    if recipe.devices > 1:
+        log.info("sharing each batch", extra={"phase": plan.phase, "devices": recipe.devices})
+    with spread(model, recipe.devices) as copy:
+        return fit(copy, training, validation, plan, recipe)
 
 
 def _batches(
@@ -216,6 +222,7 @@ def _batches(
         recipe.batch_size,
         seed=recipe.seed if training else None,
         strength=STRENGTHS.get(recipe.augmentation) if vary else None,
+        multiple=recipe.devices,
     )
 
 
