@@ -17,6 +17,7 @@ from components.evaluate.component import evaluate
 from components.export.component import PROMOTE, export
 from components.export.rejection import record_rejection
 from components.ingest.component import ingest
+from components.ingest.examine import examine
 from components.ingest.freezing import Options
 from components.ingest.splits import Shares
 from components.train.component import train
@@ -75,14 +76,22 @@ def _graph(
     gate: dict = {},  # noqa: B006
 ) -> None:
     """From photos to a model in production, or to the reasons why not."""
+    shards = _CLUSTER.get().shards
+    photos = {"name": name, "source": source, "sha256": sha256}
+    together = {"run": dsl.PIPELINE_JOB_ID_PLACEHOLDER, "shards": shards} if shards > 1 else {}
     ingested = ingest(
-        name=name,
-        source=source,
-        sha256=sha256,
         validation_share=validation_share,
         test_share=test_share,
         near_duplicate_bits=near_duplicate_bits,
+        **photos,
+        **together,
     )
+    if shards > 1:
+        with dsl.ParallelFor(list(range(shards)), name="shards") as shard:
+            examined = examine(shard=shard, **photos, **together)
+        examined.set_caching_options(enable_caching=False)
+        _CLUSTER.get().gives(examined, "ingest")
+        ingested.after(examined)
     snapshot, champion = ingested.outputs["snapshot"], ingested.outputs["champion"]
     validated = validate(name=name, snapshot=snapshot, champion=champion, thresholds=thresholds)
     trained = train(
