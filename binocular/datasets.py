@@ -79,13 +79,18 @@ def fetch_snapshot(store: Store, reference: Reference, folder: Path, *, packs: b
         raise IntegrityError(
             f"{folder} holds the snapshot {frozen.digest}, not {reference.digest}; name another folder"
         )
-    missing = [pack for pack in frozen.packs if packs and not pack_path(folder, pack).is_file()]
+    fetch_packs(store, folder, frozen.packs if packs else ())
+    return frozen
+
+
+def fetch_packs(store: Store, folder: Path, packs: Iterable[str]) -> None:
+    """Bring packs to a snapshot's folder, but for those that it has."""
+    missing = [pack for pack in packs if not pack_path(folder, pack).is_file()]
     (folder / PACKS).mkdir(exist_ok=True)
     for _ in in_parallel(
         store.endpoint.parallel, lambda p: store.get_file(_pack_key(p), pack_path(folder, p)), missing
     ):
         pass
-    return frozen
 
 
 def latest(store: Store, dataset: str) -> Reference | None:

@@ -17,7 +17,7 @@ import io
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -224,7 +224,7 @@ def _rejected(line: dict[str, object]) -> Rejected:
     return Rejected(str(line["source"]), str(line["label"]), str(line["reason"]))
 
 
-def write_lines(path: Path, lines: Iterable[dict[str, object]]) -> None:
+def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
     """Write a file of JSON lines; the same lines are the same bytes."""
     # No name and no time in the header: the same rows are the same bytes.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:

@@ -8,9 +8,12 @@ behind the same address look like the same address; everything after it is told 
 champion by its version. The last step writes to the registry and always runs too.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 from kfp import dsl
+from kfp.dsl import PipelineTask
 from kfp.dsl.graph_component import GraphComponent
 
 from components.evaluate.component import evaluate
@@ -23,6 +26,7 @@ from components.ingest.splits import Shares
 from components.train.component import train
 from components.train.recipe import Recipe
 from components.validate.component import validate
+from components.validate.measure import measure
 from pipeline.cluster import Cluster
 
 NAME = "binocular"
@@ -87,13 +91,17 @@ def _graph(
         **together,
     )
     if shards > 1:
-        with dsl.ParallelFor(list(range(shards)), name="shards") as shard:
-            examined = examine(shard=shard, **photos, **together)
+        examined = _in_shards(shards, lambda shard: examine(shard=shard, **photos, **together))
         examined.set_caching_options(enable_caching=False)
         _CLUSTER.get().gives(examined, "ingest")
         ingested.after(examined)
     snapshot, champion = ingested.outputs["snapshot"], ingested.outputs["champion"]
-    validated = validate(name=name, snapshot=snapshot, champion=champion, thresholds=thresholds)
+    of_shards = {"shards": shards} if shards > 1 else {}
+    validated = validate(name=name, snapshot=snapshot, champion=champion, thresholds=thresholds, **of_shards)
+    if shards > 1:
+        measured = _in_shards(shards, lambda shard: measure(snapshot=snapshot, shard=shard, shards=shards))
+        _CLUSTER.get().gives(measured, "validate")
+        validated.after(measured)
     trained = train(
         snapshot=snapshot,
         findings=validated.outputs["findings"],
@@ -163,3 +171,9 @@ def _graph(
     }
     for step, task in tasks.items():
         _CLUSTER.get().gives(task, step)
+
+
+def _in_shards(shards: int, step: Callable[[Any], PipelineTask]) -> PipelineTask:
+    """A step for each shard, side by side."""
+    with dsl.ParallelFor(list(range(shards)), name="shards") as shard:
+        return step(shard)

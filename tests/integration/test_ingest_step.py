@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import tarfile
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,10 @@ from binocular.errors import NotFoundError
 from binocular.sample.drawing import render, write
 from binocular.sample.spec import Spec
 from binocular.settings import variable
-from binocular.snapshot import Place, Snapshot, images
+from binocular.snapshot import Snapshot, images
 from binocular.store import Store
 from components.ingest.freezing import Options
-from components.ingest.sharing import Share
-from components.ingest.step import Source, ingest_dataset, ingest_share, join_shares
+from components.ingest.step import Source, ingest_dataset
 
 
 def ingest(*arguments: object, **variables: str) -> tuple[int, str]:
@@ -159,52 +157,3 @@ def test_without_a_source_a_dataset_is_what_it_holds_and_what_people_contribute(
     assert (corrected.label, corrected.corrected, corrected.published) == ("metal", True, "train")
     sides = {row.sha256: row.split for row in third.rows}
     assert all(sides[row.sha256] == row.split for row in first.rows)
-
-
-def shared(source: Source, store: Store, dataset: str, scratch: Path, workers: int = 3) -> Snapshot:
-    """The snapshot of a source that several workers have examined, put together."""
-    for number in range(workers):
-        ingest_share(source, store, dataset, Share("a-run", number, workers), scratch / str(number))
-    return join_shares(source, store, dataset, scratch / "joined", Options(), "a-run", workers)[1]
-
-
-def without_places(frozen: Snapshot) -> list[object]:
-    return [replace(row, place=Place("", 0, 0)) for row in frozen.rows]
-
-
-def test_workers_that_share_a_source_come_to_what_one_comes_to(photos: Path, store: Store, tmp_path: Path) -> None:
-    shutil.copytree(photos, tmp_path / "photos")
-    (tmp_path / "photos" / "glass" / "broken.jpg").write_bytes(b"no image")
-    twice = next((tmp_path / "photos" / "metal").iterdir())
-    for number in range(6):
-        shutil.copy(twice, tmp_path / "photos" / "metal" / f"copy-{number}.jpg")
-    named = Source(str(tmp_path / "photos"), "", tmp_path, store)
-
-    _, alone = ingest_dataset(named, store, "alone", tmp_path / "alone", Options())
-    joined = shared(named, store, "shared", tmp_path / "shared")
-
-    assert joined.digest == alone.digest
-    assert without_places(joined) == without_places(alone)
-    assert [each.source for each in joined.rejected] == ["glass/broken.jpg"]
-    assert not list(store.entries("shares/"))
-    reference = latest(store, "shared")
-    assert reference is not None
-    fetched = fetch_snapshot(store, reference, tmp_path / "fetched")
-    assert len(list(images(tmp_path / "fetched", fetched.rows))) == len(alone.rows)
-
-    uploaded = render("paper", 999, 48, 0)
-    store.put(contribution_key("uploads", "paper", hashlib.sha256(uploaded).hexdigest()), uploaded)
-    nothing = replace(named, spec="")
-    _, alone = ingest_dataset(nothing, store, "alone", tmp_path / "alone-again", Options())
-    joined = shared(nothing, store, "shared", tmp_path / "shared-again")
-    assert without_places(joined) == without_places(alone)
-    assert len(joined.rows) == len(fetched.rows) + 1
-
-
-def test_a_share_is_examined_once_and_none_may_be_missing(photos: Path, store: Store, tmp_path: Path) -> None:
-    named = Source(str(photos), "", tmp_path, store)
-    seen = [ingest_share(named, store, "waste", Share("a-run", 1, 2), tmp_path / str(n)) for n in range(2)]
-    assert (0 < seen[0] < 72, seen[1]) == (True, 0)
-    with pytest.raises(NotFoundError, match="share 1 of 2 of run a-run was not examined"):
-        join_shares(named, store, "waste", tmp_path / "joined", Options(), "a-run", 2)
-    assert latest(store, "waste") is None

@@ -148,17 +148,19 @@ def shared() -> dict[str, Any]:
     return spec
 
 
-def test_workers_that_share_the_photos_come_before_the_step_that_joins_them(shared: dict[str, Any]) -> None:
+def test_workers_come_before_the_step_that_joins_what_they_saw(shared: dict[str, Any]) -> None:
     flow = Flow.of(shared)
     drawn = [(node.name, [each.rpartition("/")[2] for each in node.after]) for node in flow.nodes]
-    assert drawn[:3] == [("examine", []), ("ingest", ["examine"]), ("validate", ["ingest"])]
+    assert drawn[:4] == [
+        ("examine", []), ("ingest", ["examine"]), ("measure", ["ingest"]), ("validate", ["measure"])
+    ]  # fmt: skip
     assert vet(shared).name == "binocular"
     found = every_task(shared)
-    (loop,) = [task for task in found.values() if "parameterIterator" in task]
-    assert loop["parameterIterator"]["items"]["raw"] == "[0, 1, 2]"
-    for name in ("examine", "ingest"):
+    loops = [task for task in found.values() if "parameterIterator" in task]
+    assert [each["parameterIterator"]["items"]["raw"] for each in loops] == ["[0, 1, 2]"] * 2
+    for name in ("examine", "ingest", "measure", "validate"):
         assert found[name]["inputs"]["parameters"]["shards"]["runtimeValue"]["constant"] == 3
-        assert not _is_cached(found[name])
+        assert _is_cached(found[name]) == (name in {"measure", "validate"})
 
 
 def test_the_executor_finds_every_step(shared: dict[str, Any]) -> None:
