@@ -69,16 +69,18 @@ def examine_share(
                 yield each
 
     folder = scratch / "share"
+    known = Known.of(previous)
     with PackWriter(folder) as packs:
-        seen = list(packed(mine(), packs, Known.of(previous), options))
+        seen = list(packed(mine(), packs, known, options))
     put_packs(store, folder, sorted({place.pack for place in packs.places.values()}))
     lines = scratch / "lines"
     lines.mkdir()
-    places = {digest: asdict(place) for digest, place in packs.places.items()}
+    # Of known images too: when the shares come together, another run may have made another snapshot the latest.
+    places = {**known.places, **packs.places}
     write_lines(
         lines / LINES,
         (
-            {"number": number, "place": places.get(each.sha256), **asdict(each)}
+            {**asdict(each), "number": number, "place": asdict(places[each.sha256]) if each.facts else None}
             for number, each in zip(numbers, seen, strict=True)
         ),
     )

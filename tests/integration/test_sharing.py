@@ -87,6 +87,27 @@ def test_a_share_is_examined_once_and_none_may_be_missing(photos: Path, store: S
     assert latest(store, "waste") is None
 
 
+def test_a_snapshot_that_another_run_makes_meanwhile_takes_no_image_away(
+    photos: Path, embedded_store: Store, tmp_path: Path
+) -> None:
+    store, dataset = embedded_store, "meanwhile"
+    named = Source(str(photos), "", tmp_path, store)
+    write(tmp_path / "others", Spec(images=12, size=48, seed=1))
+    _, before = ingest_dataset(named, store, dataset, tmp_path / "before", Options())
+    # More workers than some of them find files for.
+    for number in range(40):
+        ingest_share(named, store, dataset, Share(RUN, number, 40), tmp_path / str(number))
+    ingest_dataset(
+        replace(named, spec=str(tmp_path / "others")), store, dataset, tmp_path / "meanwhile", Options()
+    )
+
+    _, joined = join_shares(named, store, dataset, tmp_path / "joined", Options(), RUN, 40)
+
+    assert {row.sha256 for row in joined.rows} == {row.sha256 for row in before.rows}
+    fetched = fetch_snapshot(store, newest(store, dataset), tmp_path / "fetched")
+    assert len(list(images(tmp_path / "fetched", fetched.rows))) == len(before.rows)
+
+
 def test_images_that_workers_measure_are_judged_alike_without_their_packs(
     photos: Path, store: Store, tmp_path: Path
 ) -> None:
