@@ -108,6 +108,8 @@ class Result:
 def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch: Path) -> Result:
     """Train each recipe and keep the one that does best on the validation images."""
     workshop = Workshop(material, origin, scratch)
+    for recipe in recipes:
+        choose_devices(recipe)  # what cannot be is refused before anything is trained
     stop = measured(recipes[0].country)
     best: Trained | None = None
     contestants: list[Contestant] = []
