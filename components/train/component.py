@@ -38,6 +38,7 @@ def train(
     averaging: float,
     patience: int,
     batch_size: int,
+    devices: int,
     l1: float,
     l2: float,
     dropout: float,

@@ -53,6 +53,9 @@ class Recipe(Parameters):
         10, "Passes without a better validation loss after which a phase stops; the best is kept.", least=1
     )
     batch_size: int = count(0, "Images in a step; 0 chooses by the memory there is.", most=4096)
+    devices: int = count(
+        0, "Devices that train at once, each on an equal part of a step's images; 0: all that there are.", most=64
+    )
     l1: float = number(0.0, "Penalty on the absolute size of the head's weights.", most=10)
     l2: float = number(1e-4, "Penalty on the square of the head's weights.", most=10)
     dropout: float = number(0.2, "Share of the features that a training step hides from the head.", most=0.95)

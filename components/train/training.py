@@ -24,6 +24,7 @@ from components.train import architectures, calibration
 from components.train.augmentation import STRENGTHS
 from components.train.batches import Batches, class_weights
 from components.train.choices import choose
+from components.train.devices import choose_devices, spread
 from components.train.embeddings import Vectors, embed
 from components.train.energy import measured
 from components.train.fitting import Plan, fit
@@ -108,6 +109,8 @@ class Result:
 def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch: Path) -> Result:
     """Train each recipe and keep the one that does best on the validation images."""
     workshop = Workshop(material, origin, scratch)
+    for recipe in recipes:
+        choose_devices(recipe)  # what cannot be is refused before anything is trained
     stop = measured(recipes[0].country)
     best: Trained | None = None
     contestants: list[Contestant] = []
@@ -129,6 +132,8 @@ def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch
 def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     material = workshop.material
     recipe, chosen = choose(recipe, material)
+    recipe, devices = choose_devices(recipe)
+    chosen += devices
     for choice in chosen:
         log.info("chosen", extra={choice.name: choice.value, "because": choice.because})
     keras.utils.set_random_seed(recipe.seed)
@@ -201,7 +206,10 @@ def _fit_pixels(workshop: Workshop, recipe: Recipe, model: Any, plan: Plan) -> t
     side = recipe.image_size
     training = _batches(workshop, recipe, "train", workshop.pixels("train", side), vary=True)
     validation = _batches(workshop, recipe, "validation", workshop.pixels("validation", side), vary=False)
-    return fit(model, training, validation, plan, recipe)
+    if recipe.devices > 1:
+        log.info("sharing each batch", extra={"phase": plan.phase, "devices": recipe.devices})
+    with spread(model, recipe.devices) as copy:
+        return fit(copy, training, validation, plan, recipe)
 
 
 def _batches(
@@ -217,6 +225,7 @@ def _batches(
         recipe.batch_size,
         seed=recipe.seed if training else None,
         strength=STRENGTHS.get(recipe.augmentation) if vary else None,
+        multiple=recipe.devices,
     )
 
 
