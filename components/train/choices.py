@@ -6,8 +6,8 @@ from dataclasses import replace
 from statistics import median
 
 from binocular.candidate import Choice
+from components.train.headroom import available
 from components.train.material import Material
-from components.train.memory import available
 from components.train.recipe import AUTO, Recipe
 
 # Sides that ImageNet weights were trained for; an interpreter answers the largest in ten milliseconds.

@@ -103,6 +103,12 @@ def on_two_devices(folder: Path, recipes: list[dict[str, Any]]) -> list[dict[str
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
+def last_layer(result: Result) -> NDArray[np.float32]:
+    """The weights of the head, undivided by a temperature."""
+    weights: NDArray[np.float32] = result.best.model.get_layer(architectures.LOGITS).get_weights()[0]
+    return weights * result.facts.validation["temperature"]
+
+
 def cpu_s() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
     return used.ru_utime + used.ru_stime
@@ -177,8 +183,8 @@ def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Pho
         for n in range(2)
     )
     other = trained(photos.before, tmp_path / "3", recipe(photos, seed=8), shelf=tmp_path / "shelf")
-    assert np.allclose(answers(first), answers(second), atol=1e-4)
-    assert not np.allclose(answers(first), answers(other), atol=1e-4)
+    assert np.allclose(last_layer(first), last_layer(second), atol=1e-3)
+    assert not np.allclose(last_layer(first), last_layer(other), atol=1e-3)
 
 
 def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(photos: Photos, tmp_path: Path) -> None:

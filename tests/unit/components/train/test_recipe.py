@@ -9,8 +9,8 @@ from binocular.errors import DataError, SettingError
 from binocular.snapshot import Place, Row, Snapshot, Split, freeze
 from components.train import choices
 from components.train.choices import choose
+from components.train.headroom import available
 from components.train.material import Material
-from components.train.memory import available
 from components.train.recipe import Recipe
 from components.train.sweep import Contestant, Sweep, parse, recipes
 
