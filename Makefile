@@ -50,7 +50,7 @@ PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q 
 demo: .venv/local ## Start everything, draw the sample, train on it, serve what came of it
 	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
 	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
-	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn
+	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn -p epochs=24
 	@$(BIN)/binocular models
 	@$(BIN)/binocular predict --wait 60 "$$(ls "$(SAMPLE)"/glass/*.jpg | head -1)"
 	@$(BIN)/binocular status

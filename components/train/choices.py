@@ -14,11 +14,11 @@ from components.train.recipe import AUTO, Recipe
 SIDES = (96, 128, 160, 192, 224)
 # small_cnn sees its stages' worth of detail at the least of them.
 SMALL_SIDE = 96
-HEAD_EPOCHS, SCRATCH_EPOCHS = 60, 24
+HEAD_EPOCHS = 60
 HEAD_RATE, SCRATCH_RATE = 1e-3, 3e-3
-# Fine-tuning shows the network about so many images, in no less and no more passes than these.
-FINE_TUNE_IMAGES = 21_000
-FINE_TUNE_EPOCHS = (4, 20)
+# How many images a network is shown in all, and in how many passes at least and at most.
+FINE_TUNE_IMAGES, FINE_TUNE_EPOCHS = 21_000, (4, 20)
+SCRATCH_IMAGES, SCRATCH_EPOCHS = 84_000, (24, 48)
 # Plain gradients, whose size nothing evens out, want larger steps.
 SGD_FACTOR = 10
 # Of a step: what a training keeps of each pixel of an image, and the share of the memory that it may take.
@@ -45,14 +45,15 @@ def _choices(recipe: Recipe, material: Material) -> Iterator[Choice]:
         if recipe.pretrained:
             yield Choice(name="epochs", value=str(HEAD_EPOCHS), because="a head takes seconds to train")
         else:
-            why = "a network that starts from nothing has everything to learn"
-            yield Choice(name="epochs", value=str(SCRATCH_EPOCHS), because=why)
+            yield _passes("epochs", SCRATCH_IMAGES, SCRATCH_EPOCHS, material)
     if not recipe.learning_rate:
         rate, what = (HEAD_RATE, "a head") if recipe.pretrained else (SCRATCH_RATE, "a network with batch norm")
         rate *= SGD_FACTOR if recipe.optimizer == "sgd" else 1
         yield Choice(name="learning_rate", value=str(rate), because=f"it suits {what} under {recipe.optimizer}")
     if recipe.pretrained and recipe.fine_tune_share and not recipe.fine_tune_epochs:
-        yield _fine_tune_epochs(material)
+        yield _passes("fine_tune_epochs", FINE_TUNE_IMAGES, FINE_TUNE_EPOCHS, material)
+    if recipe.augmentation == AUTO:
+        yield _augmentation(recipe)
     if not recipe.batch_size:
         yield _batch_size(recipe)
     if recipe.class_weights == AUTO:
@@ -73,11 +74,20 @@ def _side(recipe: Recipe, material: Material) -> Iterator[Choice]:
     yield Choice(name="image_size", value=str(side), because=why)
 
 
-def _fine_tune_epochs(material: Material) -> Choice:
+def _passes(name: str, shown: int, limits: tuple[int, int], material: Material) -> Choice:
     number = len(material.side("train"))
-    least, most = FINE_TUNE_EPOCHS
-    epochs = min(max(round(FINE_TUNE_IMAGES / number), least), most)
-    return Choice(name="fine_tune_epochs", value=str(epochs), because=f"there are {number} training images")
+    least, most = limits
+    passes = min(max(round(shown / number), least), most)
+    return Choice(name=name, value=str(passes), because=f"there are {number} training images")
+
+
+def _augmentation(recipe: Recipe) -> Choice:
+    if recipe.pretrained:
+        return Choice(
+            name="augmentation", value="strong", because="a network that knows photos learns few by heart"
+        )
+    why = "a network that starts from nothing has enough to learn"
+    return Choice(name="augmentation", value="light", because=why)
 
 
 def _batch_size(recipe: Recipe) -> Choice:

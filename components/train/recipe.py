@@ -60,7 +60,11 @@ class Recipe(Parameters):
     l2: float = number(1e-4, "Penalty on the square of the head's weights.", most=10)
     dropout: float = number(0.2, "Share of the features that a training step hides from the head.", most=0.95)
     label_smoothing: float = number(0.1, "How far a training label is from certain.", most=0.5)
-    augmentation: str = choice("strong", "How much training images are varied.", among=("none", "light", "strong"))
+    augmentation: str = choice(
+        AUTO,
+        "How much training images are varied; auto chooses by the network.",
+        among=(AUTO, "none", "light", "strong"),
+    )
     class_weights: str = choice(
         AUTO,
         "Whether images of rare classes count more, or all the same; auto chooses by how rare they are.",

@@ -28,7 +28,7 @@ def machine(trained_machine: Machine) -> Machine:
 
 
 def pipeline(machine: Machine, **parameters: object) -> tuple[int, str]:
-    given = {"architecture": "small_cnn", "augmentation": "none", **parameters}
+    given = {"architecture": "small_cnn", "epochs": 24, "augmentation": "none", **parameters}
     flags = [argument for name, value in given.items() for argument in ("-p", f"{name}={value}")]
     return machine.run("run", *flags)
 

@@ -41,7 +41,13 @@ def test_the_image_size_follows_the_photos(side: int, chosen: int) -> None:
 
 def test_what_is_given_is_not_chosen() -> None:
     given = Recipe(
-        image_size=200, epochs=3, learning_rate=0.1, fine_tune_epochs=2, batch_size=8, class_weights="balanced"
+        image_size=200,
+        epochs=3,
+        learning_rate=0.1,
+        fine_tune_epochs=2,
+        batch_size=8,
+        class_weights="balanced",
+        augmentation="none",
     )
     assert choose(given, material(*ENOUGH)) == (given, ())
 
@@ -86,6 +92,8 @@ def test_a_network_from_nothing_learns_longer_and_faster_than_a_head() -> None:
     scratch, _ = choose(Recipe(architecture="small_cnn"), material(*ENOUGH))
     head, _ = choose(Recipe(), material(*ENOUGH))
     assert (scratch.learning_rate, head.learning_rate) == (3e-3, 1e-3)
+    assert (scratch.augmentation, head.augmentation) == ("light", "strong")
+    assert (scratch.epochs, scratch.fine_tune_epochs) == (48, 0)
 
 
 @pytest.mark.parametrize(
