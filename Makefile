@@ -115,9 +115,11 @@ test: .venv/dev ## Run every test
 test-unit: .venv/dev ## Run the tests that take seconds
 	$(BIN)/pytest tests/unit
 
-.PHONY: screenshots
+.PHONY: screenshots pictures
 screenshots: .venv/dev ## Photograph every page of the dashboard into screenshots/
 	$(BIN)/python -m tests.e2e.screenshots
+pictures: .venv/dev ## Take the pictures that the README shows, into docs/pictures/
+	$(BIN)/python -m tests.e2e.pictures
 
 .PHONY: lint format
 lint: .venv/dev ## Check format, lint and types

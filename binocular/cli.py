@@ -98,6 +98,7 @@ def status(settings: Settings) -> None:
     for part in parts:
         if part.reason:
             console.print(f"{part.name}: {part.reason}; its log: {part.log}", style="yellow", markup=False)
+    stack.ask_for_room(settings)  # without it, what is shown is what was known when there was some
     if any(part.condition != "ready" for part in parts):
         sys.exit(EXIT_NOT_RUNNING)
 

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 
 from binocular import registry, retention
 from binocular.bundle import Bundle
+from binocular.datasets import dataset_card
 from binocular.errors import BinocularError, NotFoundError
 from binocular.parallel import in_parallel
 from binocular.publication import read_manifest
@@ -25,6 +26,9 @@ from binocular.store import Store, connect
 NEWEST = 20
 DIGEST_SHOWN = 12
 ACCURACY = "accuracy"
+VERSION = click.IntRange(min=1)
+# A store that is just being started is there within this; nobody waits longer at a terminal.
+REFUSED_S = 3.0
 
 console = Console(highlight=False, soft_wrap=True)
 named = click.option("--model", "name", help="Which model.  [default: BINOCULAR_MODEL_NAME]")
@@ -35,10 +39,17 @@ agreed = click.option("--yes", is_flag=True, help="Do not ask.")
 @named
 @click.option("--all", "everything", is_flag=True, help=f"Every version, not just the newest {NEWEST}.")
 @click.option("--json", "as_json", is_flag=True, help="For a program: also the whole history of production.")
+@click.option("--card", "card", type=VERSION, help="The model card of this version, as Markdown.")
+@click.option("--dataset-card", "data", type=VERSION, help="The card of the data that this version learnt from.")
 @click.pass_obj
-def show_models(settings: Settings, name: str | None, *, everything: bool, as_json: bool) -> None:
+def show_models(
+    settings: Settings, name: str | None, card: int | None, data: int | None, *, everything: bool, as_json: bool
+) -> None:
     """Show the versions of a model, the newest first, and which is in production since when, by whom and why."""
-    store, model = connect(settings), name or settings.model_name
+    store, model = _store(settings), name or settings.model_name
+    if card or data:
+        click.echo(registry.card(store, model, card) if card else _dataset_card(store, model, data or 0), nl=False)
+        return
     present = registry.production(store, model)
     published = [each for each in registry.versions(store, model) if not present or each not in present.retired]
     shown = published[::-1] if everything else published[: -NEWEST - 1 : -1]
@@ -58,6 +69,17 @@ def show_models(settings: Settings, name: str | None, *, everything: bool, as_js
             console.print(f"version {row['version']} is in production, by {row['by']}: {row['why']}", markup=False)
     if len(shown) < len(published):
         console.print(f"and {len(published) - len(shown)} older; --all shows them")
+
+
+def _store(settings: Settings) -> Store:
+    return connect(settings, refused_s=REFUSED_S)
+
+
+def _dataset_card(store: Store, model: str, version: int) -> str:
+    reference = registry.facts(store, model, version).snapshot
+    if reference is None:
+        raise NotFoundError(f"version {version} of {model} does not say what it learnt from")
+    return dataset_card(store, reference)
 
 
 def _row(store: Store, model: str, version: int, present: Production | None) -> dict[str, Any]:
@@ -109,14 +131,14 @@ def _time(iso: str | None) -> str:
 
 
 @click.command("promote")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @click.option("--why", default="by hand", show_default=True, help="For the record.")
 @named
 @agreed
 @click.pass_obj
 def promote(settings: Settings, version: int, why: str, name: str | None, *, yes: bool) -> None:
     """Put VERSION into production, an older one as well."""
-    store, model = connect(settings), name or settings.model_name
+    store, model = _store(settings), name or settings.model_name
     present = registry.production(store, model)
     if present and present.version == version:
         console.print(f"version {version} of {model} is in production already")
@@ -134,7 +156,7 @@ def promote(settings: Settings, version: int, why: str, name: str | None, *, yes
 @click.pass_obj
 def roll_back(settings: Settings, why: str, name: str | None, *, yes: bool) -> None:
     """Put the version that was in production before back; done again, it undoes itself."""
-    store, model = connect(settings), name or settings.model_name
+    store, model = _store(settings), name or settings.model_name
     present = registry.production(store, model)
     question = f"production of {model}: {present.version} → {present.previous}?" if present else ""
     if not present or present.previous is None or _agreed(question, yes=yes):
@@ -144,7 +166,7 @@ def roll_back(settings: Settings, why: str, name: str | None, *, yes: bool) -> N
 
 
 @click.command("sign")
-@click.argument("version", type=click.IntRange(min=1))
+@click.argument("version", type=VERSION)
 @click.option(
     "--key", required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False), help="PEM file."
 )
@@ -152,7 +174,7 @@ def roll_back(settings: Settings, why: str, name: str | None, *, yes: bool) -> N
 @click.pass_obj
 def sign(settings: Settings, version: int, key: Path, name: str | None) -> None:
     """Sign VERSION as it is in the store with the private key of a PEM file."""
-    store, model = connect(settings), name or settings.model_name
+    store, model = _store(settings), name or settings.model_name
     signer = Signer.read(key)
     place = prefix(model, version)
     manifest = read_manifest(store, place)
@@ -172,7 +194,7 @@ def sign(settings: Settings, version: int, key: Path, name: str | None) -> None:
 @click.pass_obj
 def prune(settings: Settings, keep: int | None, name: str | None, *, yes: bool) -> None:
     """Delete old versions; the one in production, the one before it and the newest ones stay."""
-    store, model = connect(settings), name or settings.model_name
+    store, model = _store(settings), name or settings.model_name
     number = keep or settings.model_keep
     present = registry.production(store, model)
     old = retention.superfluous(registry.versions(store, model), present, number) if present else set()

@@ -128,21 +128,27 @@ def _print_changes(run: Theirs, seen: dict[str, str]) -> None:
     for step in steps(run):
         if seen.get(step.path, "PENDING") != step.state and not step.is_group:
             seen[step.path] = step.state
-            console.print(f"{step.state:<10} {step.path or step.name}", markup=False)
+            console.print(f"{step.state:<10} {step.called}", markup=False)
 
 
 def _view(run: Theirs, notes: dict[str, str]) -> Group:
     table = Table("step", "state", "time", "", box=None, pad_edge=False)
-    for step in steps(run):
+    for step in _shown(steps(run)):
         note = "result was known" if step.cached else notes.get(step.path) or _first_line(step.error)
-        style = "dim" if step.is_group or step.state == "SKIPPED" else ""
+        style = "dim" if step.state == "SKIPPED" else ""
         state = Text(step.state.lower(), style=COLOURS.get(step.state, "dim"))
         took = _seconds(step.took) if step.took else ""
-        table.add_row(Text("  " * step.depth + step.name, style=style), state, took, Text(note[:LONGEST_NOTE]))
+        table.add_row(Text(step.called, style=style), state, took, Text(note[:LONGEST_NOTE]))
     title = Text.assemble(
         f"{run.display_name}: ", (run.state.lower(), COLOURS.get(run.state, "")), f", {_took(run)}"
     )
     return Group(title, table)
+
+
+def _shown(found: list[Step]) -> list[Step]:
+    """The steps without the groups around them, but for a group that failed by itself."""
+    failed = any(step.state == "FAILED" and not step.is_group for step in found)
+    return [step for step in found if not step.is_group or (step.state == "FAILED" and not failed)]
 
 
 def _list(found: list[Theirs]) -> Table:
@@ -177,7 +183,7 @@ def _failure(run: Theirs) -> str:
     step: Step | None = next((each for each in failed if not each.is_group), next(iter(failed), None))
     if step is None or (run.error and run.error.message == "terminated on request"):
         return f"run {run.run_id} failed: {run.error.message if run.error else 'see its steps'}"
-    where = f"\nthe whole log: `binocular runs {run.run_id} --logs {step.path or step.name}`" if step.log else ""
+    where = f"\nthe whole log: `binocular runs {run.run_id} --logs {step.called}`" if step.log else ""
     return f"{step.name} failed: {step.error}{where}{f' ({step.log})' if step.log else ''}"
 
 

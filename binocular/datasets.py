@@ -16,8 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from binocular import snapshot
 from binocular.errors import ConflictError, IntegrityError, NotFoundError
 from binocular.parallel import in_parallel
-from binocular.publication import describe, fetch, publish
-from binocular.snapshot import FACTS, PACKS, REJECTED, ROWS, Snapshot, pack_path
+from binocular.publication import describe, fetch, publish, read_manifest
+from binocular.snapshot import CARD, FACTS, PACKS, REJECTED, ROWS, Snapshot, pack_path
 from binocular.store import Store, check_key
 
 SNAPSHOTS = "snapshots"
@@ -53,8 +53,9 @@ def publish_snapshot(store: Store, folder: Path, dataset: str) -> Reference:
     for pack in set(frozen.packs) - set(here):
         store.stat(_pack_key(pack))  # a pack of an earlier snapshot; NotFoundError if it is not there
     with tempfile.TemporaryDirectory() as scratch:
-        for name in (FACTS, ROWS, REJECTED):
-            shutil.copyfile(folder / name, Path(scratch, name))
+        for name in (FACTS, ROWS, REJECTED, CARD):
+            if name != CARD or (folder / name).is_file():
+                shutil.copyfile(folder / name, Path(scratch, name))
         prefix = f"{SNAPSHOTS}/{frozen.digest}/{describe(Path(scratch)).digest}"
         publish(store, Path(scratch), prefix)
     reference = Reference(digest=frozen.digest, prefix=prefix)
@@ -91,6 +92,14 @@ def fetch_packs(store: Store, folder: Path, packs: Iterable[str]) -> None:
         store.endpoint.parallel, lambda p: store.get_file(_pack_key(p), pack_path(folder, p)), missing
     ):
         pass
+
+
+def dataset_card(store: Store, reference: Reference) -> str:
+    """The dataset card of a snapshot, as Markdown; NotFoundError where an earlier release made it without."""
+    manifest = read_manifest(store, reference.prefix)
+    if manifest is None or CARD not in {file.path for file in manifest.files}:
+        raise NotFoundError(f"the snapshot {reference.digest} has no card: the next run's will have one")
+    return store.read(f"{reference.prefix}/{manifest.digest}/{CARD}").data.decode(errors="replace")
 
 
 def latest(store: Store, dataset: str) -> Reference | None:

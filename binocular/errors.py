@@ -5,6 +5,7 @@ Raise them where the fact is known; translate them once at each edge. The comman
 A message names what came, what was expected and what to change. It never holds a secret.
 """
 
+import errno
 from typing import ClassVar
 
 
@@ -357,5 +358,7 @@ class DiskFullError(BinocularError):
 
 
 def of_this_machine(error: OSError) -> str:
-    """What the operating system refused, as one line: the path, then why."""
-    return f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    """What the operating system refused, as one line: the path, then why, then what helps where that is plain."""
+    said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)
+    full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+    return f"{said}; make room (`df -h` shows where there is none) and do it again" if full else said

@@ -130,6 +130,11 @@ def facts(store: Store, name: str, version: int) -> Bundle:
     return Bundle.parse(store.read(key).data, key)
 
 
+def card(store: Store, name: str, version: int) -> str:
+    """The model card of a version, as Markdown; NotFoundError where there is none."""
+    return store.read(file_key(store, name, version, bundle.CARD)).data.decode(errors="replace")
+
+
 def file_key(store: Store, name: str, version: int, path: str) -> str:
     """The key of one file of a version; NotFoundError if there is no such version."""
     manifest = read_manifest(store, prefix(name, version))

@@ -10,6 +10,7 @@ kfp is imported when a run is started and not before: it takes most of a second 
 import contextlib
 import io
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -48,7 +49,7 @@ class Step:
 
     name: str
     path: str
-    depth: int
+    called: str  # what a person says to mean it: its name where only one has it, else its path
     state: str
     took: timedelta | None
     error: str
@@ -239,29 +240,38 @@ def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
 
 def steps(run: Theirs) -> list[Step]:
     """A run's tasks, each behind the group it is in."""
-    groups = Flow.of(run.pipeline_spec).groups
+    flow = Flow.of(run.pipeline_spec)
     found = (run.run_details.task_details if run.run_details else None) or []
     children: dict[str, list[Theirs]] = {}
     known = {task.task_id for task in found}
     for task in found:
         children.setdefault(task.parent_task_id if task.parent_task_id in known else "", []).append(task)
+    named = Counter(node.name for node in flow.nodes)
+    told = Counter(task.display_name for task in found)
 
-    def below(parent: str, depth: int) -> Iterator[Step]:
+    def called(task: Theirs) -> str:
+        """Its name, unless that is another's as well or it is done again and again; no group's name otherwise."""
+        name, path = task.display_name or "", task.pod_name or ""
+        repeated = any(part.isdecimal() for part in path.split("/"))
+        return name if (named[name], told[name], repeated) == (1, 1, False) else path or name
+
+    def below(parent: str) -> Iterator[Step]:
         for task in children.get(parent, []):
             # A condition that does not hold has no tasks, and is no step for that.
-            yield _step(task, depth, is_group=task.task_id in children or task.pod_name in groups)
-            yield from below(task.task_id, depth + 1)
+            is_group = task.task_id in children or task.pod_name in flow.groups
+            yield _step(task, called(task), is_group=is_group)
+            yield from below(task.task_id)
 
-    return list(below("", 0))
+    return list(below(""))
 
 
-def _step(task: Theirs, depth: int, *, is_group: bool) -> Step:
+def _step(task: Theirs, called: str, *, is_group: bool) -> Step:
     executor = task.executor_detail
     took = (task.end_time or datetime.now(UTC)) - task.start_time if task.start_time else None
     return Step(
         name=task.display_name or "",
         path=task.pod_name or "",
-        depth=depth,
+        called=called,
         state=task.state or "",
         took=took,
         error=(task.error.message if task.error else "") or "",
@@ -280,6 +290,6 @@ def chosen(found: list[Step], name: str) -> Step:
     fitting = [step for step in found if name in {step.path, step.name} and not step.is_group]
     exact = [step for step in fitting if step.path == name] or fitting
     if len(exact) != 1:
-        names = ", ".join(step.path or step.name for step in (fitting or found) if not step.is_group)
+        names = ", ".join(step.called for step in (fitting or found) if not step.is_group)
         raise NotFoundError(f"{len(exact) or 'no'} steps are called {name!r}; there are: {names or 'none yet'}")
     return exact[0]

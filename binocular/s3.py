@@ -57,6 +57,8 @@ class Endpoint:
     timeout_s: float
     deadline_s: float
     parallel: int
+    # How long a port that refuses is asked again, where that is not as long as anything else: nobody may be there.
+    refused_s: float | None = None
     # What to do where it does not answer.
     advice: str = "is it running, and is BINOCULAR_STORE_URL right?"
 
@@ -127,7 +129,7 @@ class Connection:
 
     def call(self, subject: str, action: Callable[[Client], T]) -> T:
         """Run an action that may safely run twice, again while a retry can help and the deadline allows."""
-        patience = Patience(self.endpoint.timeout_s, self.endpoint.deadline_s)
+        patience = Patience(self.endpoint.timeout_s, self.endpoint.deadline_s, self.endpoint.refused_s)
         while True:
             try:
                 return action(self.client)
@@ -136,7 +138,7 @@ class Connection:
 
     def stream(self, key: str, etag: str, size: int, offset: int) -> Iterator[bytes]:
         """The bytes of one version of an object from `offset`; a broken transfer goes on where it broke."""
-        patience = Patience(self.endpoint.timeout_s, self.endpoint.deadline_s)
+        patience = Patience(self.endpoint.timeout_s, self.endpoint.deadline_s, self.endpoint.refused_s)
         same_version: Headers = {"If-Match": f'"{etag}"'}
         while offset < size:
             try:
@@ -221,9 +223,10 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
 class Patience:
     """How long to go on trying: pauses that double, with jitter, until the deadline is out of reach."""
 
-    def __init__(self, timeout_s: float, deadline_s: float) -> None:
-        self._timeout_s = timeout_s
-        self._deadline_s = deadline_s
+    def __init__(self, timeout_s: float, deadline_s: float, refused_s: float | None = None) -> None:
+        # An attempt against a mute peer takes a whole timeout: do not begin one that would end too late.
+        self._longest_s = deadline_s - timeout_s
+        self._longest_refused_s = self._longest_s if refused_s is None else refused_s
         self.progress()
 
     def progress(self) -> None:
@@ -234,8 +237,9 @@ class Patience:
     def wait_or_raise(self, ours: BinocularError, cause: Exception) -> None:
         """Sleep before the next attempt, or raise where it would not help or could not end in time."""
         pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
-        # An attempt against a mute peer takes a whole timeout: do not begin one that would end too late.
-        if not ours.retry or time.monotonic() - self._since + pause + self._timeout_s > self._deadline_s:
+        refused = isinstance(_innermost(cause), ConnectionRefusedError)
+        longest_s = self._longest_refused_s if refused else self._longest_s
+        if not ours.retry or time.monotonic() - self._since + pause > longest_s:
             raise ours from cause
         log.debug("object store: trying again", extra={"reason": str(ours), "pause_s": round(pause, 2)})
         time.sleep(pause)
@@ -251,7 +255,11 @@ def _status(error: Exception) -> int | None:
 
 def _reason(error: Exception) -> str:
     """The innermost cause in a few words: 'Connection refused' rather than three layers of wrapping."""
-    cause: BaseException = error
-    while cause.__cause__ or cause.__context__:
-        cause = cause.__cause__ or cause.__context__ or cause
+    cause = _innermost(error)
     return (cause.strerror if isinstance(cause, OSError) else None) or f"{type(error).__name__}: {error}"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__ or error
+    return error

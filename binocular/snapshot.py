@@ -4,9 +4,10 @@
     for row, data in images(folder, snapshot.rows): ...      # pack by pack, memory flat
 
 In a folder it is `snapshot.json` (facts), `rows.jsonl.gz` (a row an image), `rejected.jsonl.gz` (files that are
-no images) and `packs/`, tar files of at most 64 MB that hold the images' own bytes, so that a worker reads
-megabytes in a row instead of a hundred thousand files. A pack is named by its SHA-256 and never changes; a later
-snapshot refers to the packs of an earlier one for what it has in common.
+no images), `README.md` (the dataset card, where ingest wrote one) and `packs/`, tar files of at most 64 MB that
+hold the images' own bytes, so that a worker reads megabytes in a row instead of a hundred thousand files. A pack
+is named by its SHA-256 and never changes; a later snapshot refers to the packs of an earlier one for what it has
+in common.
 
 The digest is that of images, labels and splits. Where they came from and how they are packed do not count.
 """
@@ -31,6 +32,7 @@ FORMAT = 1
 FACTS = "snapshot.json"
 ROWS = "rows.jsonl.gz"
 REJECTED = "rejected.jsonl.gz"
+CARD = "README.md"
 PACKS = "packs"
 PACK_BYTES = 64 << 20
 DIGEST_CHARACTERS = 32

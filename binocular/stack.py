@@ -1,6 +1,7 @@
 """Starting, stopping and describing the parts of one machine: what `binocular up`, `down`, `status` do."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -8,8 +9,8 @@ import time
 from collections.abc import Callable, Iterator
 
 from binocular import follow, processes, state
-from binocular.errors import AlreadyRunningError, ProcessError
-from binocular.settings import Settings
+from binocular.errors import AlreadyRunningError, DiskFullError, ProcessError
+from binocular.settings import Settings, variable
 from binocular.state import PartState, State
 from binocular.store import connect
 from binocular.supervisor import EXIT_LOCKED, STOP_WITHIN_S, TICK_S
@@ -17,6 +18,8 @@ from binocular.supervisor import EXIT_LOCKED, STOP_WITHIN_S, TICK_S
 DOWN_WITHIN_S = 60.0
 LOCKED_WITHIN_S = 2.0
 LAST_LINES = 15
+# Logs, the parts' databases and an empty store.
+LEAST_FREE_BYTES = 1_000_000
 
 
 def up(settings: Settings) -> Iterator[PartState]:
@@ -28,6 +31,7 @@ def up(settings: Settings) -> Iterator[PartState]:
     for folder in (settings.home, state.run_folder(settings), state.log_folder(settings)):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     (state.run_folder(settings) / state.STATE).unlink(missing_ok=True)
+    ask_for_room(settings)
     if settings.store_url:
         connect(settings).ensure_bucket()
     process = _spawn(settings)
@@ -40,6 +44,16 @@ def up(settings: Settings) -> Iterator[PartState]:
             process.send_signal(signal.SIGTERM)
             process.wait(DOWN_WITHIN_S)
         raise
+
+
+def ask_for_room(settings: Settings) -> None:
+    """DiskFullError where there is no room for logs and for what is known of the parts."""
+    free = shutil.disk_usage(settings.home).free
+    if free < LEAST_FREE_BYTES:
+        raise DiskFullError(
+            f"the disk of {settings.home} is full ({free // 1000} kB free): make room, or set {variable('home')}"
+            " to a folder on another disk; `binocular doctor` says how much is needed"
+        )
 
 
 def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
@@ -78,6 +92,7 @@ def _why(settings: Settings, known: State | None) -> str:
     """Why the supervisor ended; where it could not say so, the end of its log."""
     if known is not None and known.error:
         return known.error
+    ask_for_room(settings)
     path = state.log_folder(settings) / "supervisor.log"
     last = (line for _, line in follow.lines(settings, ("supervisor",), LAST_LINES, following=False))
     return "\n".join([f"the supervisor ended; its log, {path}, ends with", *last])

@@ -111,8 +111,11 @@ class Part:
     size: int
 
 
-def connect(settings: Settings) -> "Store":
-    """The store that the settings name. Nothing is sent yet."""
+def connect(settings: Settings, *, refused_s: float | None = None) -> "Store":
+    """The store that the settings name. Nothing is sent yet.
+
+    `refused_s`: how long to ask again where the port refuses, for who cannot wait for a store to come back.
+    """
     local = None if settings.store_url else embedded.credentials(settings)
     return Store(
         Endpoint(
@@ -125,6 +128,7 @@ def connect(settings: Settings) -> "Store":
             timeout_s=settings.store_timeout_s,
             deadline_s=settings.store_deadline_s,
             parallel=settings.store_parallel,
+            refused_s=refused_s,
             **({"advice": "`binocular up` starts it"} if local else {}),
         )
     )

@@ -144,10 +144,11 @@ class Runner:
         self.state.pid = self._process.pid if self._process else pid
 
     def _limit_log(self) -> None:
-        """Keep one older log; the process goes on appending to the same file."""
+        """Keep one older log, as far as there is room; the process goes on appending to the same file."""
         with contextlib.suppress(FileNotFoundError):
             if self.log_path.stat().st_size > LONGEST_LOG_BYTES:
-                shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
+                with contextlib.suppress(OSError):
+                    shutil.copyfile(self.log_path, self.log_path.with_suffix(".log.1"))
                 os.truncate(self.log_path, 0)
 
 
@@ -203,8 +204,11 @@ class Supervisor:
         self._write()
 
     def _write(self) -> None:
+        """Tell how the parts are. A full disk is no reason to stop them: it is told as soon as there is room."""
         state = State(os.getpid(), [replace(runner.state) for runner in self.runners])
-        if state != self._written:
+        if state == self._written:
+            return
+        with contextlib.suppress(OSError):
             write_state(self.settings, state)
             self._written = state
 

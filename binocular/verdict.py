@@ -1,17 +1,19 @@
 """The verdict on a candidate: may it replace the champion, and why, in words.
 
 Evaluation writes `verdict.json`; export refuses without a promoting one; the registry keeps it as the decision of
-the run; the gateway shows it.
+the run; the gateway shows it. Beside it lies `evaluation.json`, every figure that it rests on.
 """
 
+import json
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from binocular.documents import Document
+from binocular.errors import IntegrityError
 
-VERDICT = "verdict.json"
+VERDICT, EVALUATION = "verdict.json", "evaluation.json"
 Decision = Literal["promote", "reject"]
 
 
@@ -42,3 +44,26 @@ class Verdict(Document):
     def read(cls, folder: Path) -> Self:
         """The verdict that evaluation wrote into a folder."""
         return cls.load(folder / VERDICT)
+
+
+class ClassFigures(BaseModel):
+    """How one class of the test images is recognised; what is not defined for it is None."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+    label: str
+    images: int
+    precision: float | None = None
+    recall: float | None = None
+    f1: float | None = None
+
+
+def class_figures(folder: Path) -> tuple[ClassFigures, ...]:
+    """What evaluation measured of the candidate's classes; nothing where it wrote no figures."""
+    path = folder / EVALUATION
+    if not path.is_file():
+        return ()
+    try:
+        measures = json.loads(path.read_bytes())["candidate"]["measures"] or {}
+        return tuple(ClassFigures.model_validate(each) for each in measures.get("classes", ()))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:  # pydantic's is a ValueError
+        raise IntegrityError(f"{path} is damaged: {type(error).__name__}") from None

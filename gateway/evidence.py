@@ -27,6 +27,7 @@ from binocular.messages.runs import (
 )
 from binocular.runs import steps
 from binocular.store import Store
+from binocular.verdict import EVALUATION
 from gateway import artifacts, graph
 from gateway.calls import call, query
 from gateway.runs import checked
@@ -39,7 +40,7 @@ HTML = "text/html"
 SANDBOX = "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'self'"
 MOST_LOG_BYTES = 256 << 10
 LONGEST_CHARACTER = 4
-EVALUATION, REPORT = "evaluation.json", "report.json"
+REPORT = "report.json"
 LATENCIES = ("p50", "p95")
 Json = Mapping[str, Any]
 M = TypeVar("M", bound=Message)

@@ -19,8 +19,10 @@ PORTS = ("kfp_port", "puller_port", "model_port", "model_rest_port", "gateway_po
 class Machine:
     """A home of its own, on ports of its own, and the command line in front of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, before: tuple[str, ...] = ()) -> None:
+        """`before` stands before every command: where else it is to run."""
         self.folder = folder
+        self.before = before
         ports: dict[str, Any] = {"store_port": free_store_port(), **{name: free_port() for name in PORTS}}
         self.settings = Settings(home=folder / ".binocular", **ports)
         self.environment = {
@@ -31,7 +33,7 @@ class Machine:
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
         """Begin a `binocular` command."""
         return subprocess.Popen(
-            [sys.executable, "-m", "binocular", *arguments],
+            [*self.before, sys.executable, "-m", "binocular", *arguments],
             cwd=self.folder,
             env={**self.environment, **variables},
             stdout=subprocess.PIPE,

@@ -35,11 +35,11 @@ def _champion(evidence: Evidence, gate: Gate) -> Reason | None:
         return None
     text = f"The champion cannot be judged: {fault}."
     if gate.allow_broken_champion:
-        return notes("champion", f"{text} It may be replaced all the same, because --allow-broken-champion.")
+        return notes("champion", f"{text} It may be replaced all the same, because of gate.allow_broken_champion.")
     return fails(
         "champion",
         f"{text} Roll back to a version that works, or let the candidate replace it on the other rules alone "
-        "with --allow-broken-champion.",
+        "with gate.allow_broken_champion=true.",
     )
 
 
@@ -55,7 +55,7 @@ def _classes_kept(evidence: Evidence, gate: Gate) -> Reason | None:
         return fails(
             "classes-kept",
             f"{text} Whoever asks for a class that went would get a wrong answer: bring its photos back, or say "
-            "--allow-removed-classes.",
+            "gate.allow_removed_classes=true.",
         )
     return notes("classes-kept", text)
 

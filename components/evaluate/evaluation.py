@@ -19,9 +19,9 @@ import numpy as np
 from binocular import quarantine
 from binocular import snapshot as snapshots
 from binocular.snapshot import Row
-from binocular.verdict import VERDICT, Verdict
+from binocular.verdict import EVALUATION, VERDICT, Verdict
 from components.evaluate import contenders, page
-from components.evaluate.evidence import EVALUATION, Evidence
+from components.evaluate.evidence import Evidence
 from components.evaluate.gate import Gate
 from components.evaluate.judge import judge
 from components.evaluate.mistakes import Answered, Gallery, gallery

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binocular.documents import Document
+from binocular.verdict import EVALUATION
 from components.evaluate.measures import Measures
 from components.evaluate.mistakes import Gallery
 from components.evaluate.uncertainty import Interval, difference_interval, mcnemar
 
-EVALUATION: Final = "evaluation.json"
 # How far the probabilities of an image may be from summing to 1, and below 0 or above 1.
 MOST_OFF: Final = 1e-3
 

@@ -8,7 +8,7 @@ from binocular import logs, quarantine
 from binocular import snapshot as snapshots
 from binocular.commands import run
 from binocular.settings import load
-from binocular.verdict import Verdict
+from binocular.verdict import Verdict, class_figures
 from components import wake_tensorflow
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
@@ -32,11 +32,11 @@ def export(
     logs.configure(load())
     frozen = snapshots.read(snapshot)
     rows = quarantine.read(validation, frozen)
-    verdict = Verdict.read(evaluation)
+    verdict, classes = Verdict.read(evaluation), class_figures(evaluation)
     wake_tensorflow()
     from components.export import exporting  # noqa: PLC0415
 
-    exporting.export(exporting.Wanted(candidate, verdict, snapshot, rows, name, made_by, None), out)
+    exporting.export(exporting.Wanted(candidate, verdict, classes, snapshot, rows, name, made_by, None), out)
     click.echo(f"bundle: {out}")
 
 

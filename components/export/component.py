@@ -13,7 +13,7 @@ from binocular.errors import NotPromotedError
 from binocular.signatures import signer
 from binocular.steps import step
 from binocular.store import connect
-from binocular.verdict import Verdict
+from binocular.verdict import Verdict, class_figures
 from components import BASE_IMAGE, IMAGE, wake_tensorflow
 
 PROMOTE = "promote"
@@ -55,7 +55,8 @@ def export(
         from components.export import exporting  # noqa: PLC0415
 
         rows = quarantine.read(Path(findings.path), frozen)
-        wanted = exporting.Wanted(Path(candidate.path), verdict, folder, rows, name, run, reference)
+        classes = class_figures(Path(evaluation.path))
+        wanted = exporting.Wanted(Path(candidate.path), verdict, classes, folder, rows, name, run, reference)
         out = Path(scratch, "bundle")
         exporting.export(wanted, out)
         version = registry.publish_version(store, name, out, signer(settings))

@@ -1,6 +1,6 @@
 """From a candidate with a promoting verdict to a bundle in a folder, proven in a fresh process.
 
-facts = export(Wanted(candidate, verdict, snapshot, rows, folder, "waste", "run-1", reference), Path("bundle"))
+facts = export(Wanted(candidate, verdict, classes, snapshot, rows, "waste", "run-1", reference), Path("bundle"))
 """
 
 import json
@@ -20,7 +20,7 @@ from binocular.datasets import Reference
 from binocular.errors import ConflictError, NotPromotedError
 from binocular.registry import check_name
 from binocular.snapshot import Row
-from binocular.verdict import Verdict
+from binocular.verdict import ClassFigures, Verdict
 from components.export.card import render_card
 from components.export.golden import choose, pixels, prove, write_golden
 from components.export.graphs import write_graphs
@@ -35,6 +35,7 @@ class Wanted:
 
     candidate: Path
     verdict: Verdict
+    classes: tuple[ClassFigures, ...]  # what the verdict rests on, class by class
     snapshot: Path  # a folder with packs
     rows: tuple[Row, ...]  # those of it that are used
     name: str
@@ -82,7 +83,7 @@ def _write(wanted: Wanted, facts: Candidate, folder: Path) -> Bundle:
     write_warmup(images, wanted.name, folder)
     bundle = _facts(wanted, facts)
     (folder / LABELS).write_text(json.dumps(facts.classes, ensure_ascii=False) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(render_card(bundle), encoding="utf-8")
+    (folder / CARD).write_text(render_card(bundle, wanted.verdict, wanted.classes), encoding="utf-8")
     bundle.write(folder / FACTS)
     return bundle
 

@@ -15,6 +15,7 @@ import numpy as np
 from binocular import snapshot
 from binocular.errors import NotFoundError
 from binocular.snapshot import MOST_SOURCES, PackWriter, Place, Rejected, Row, Snapshot, Split
+from components.ingest.card import render_card
 from components.ingest.examining import Facts, Known, Options, Seen, packed
 from components.ingest.found import Found
 from components.ingest.neighbours import group_within_classes
@@ -93,6 +94,8 @@ def freeze_seen(
     frozen = snapshot.freeze(
         _rows(entries, gathered.facts, {**places, **known}, previous, options), gathered.rejected
     )
+    folder.mkdir(parents=True, exist_ok=True)  # with nothing new to pack there may be none
+    (folder / snapshot.CARD).write_text(render_card(frozen), encoding="utf-8")
     snapshot.write(frozen, folder)
     return frozen
 

@@ -29,7 +29,7 @@ def unreadable(snapshot: Snapshot, thresholds: Thresholds) -> Checked:
         f"{named(f'{each.source} ({each.reason})' for each in rejected)}. "
     ) + (
         f"At most {percent(thresholds.unreadable_share)} may be: repair or delete them, "
-        "or raise --unreadable-share."
+        "or raise thresholds.unreadable_share."
         if hard
         else f"They are left out ({percent(thresholds.unreadable_share)} are tolerated)."
     )

@@ -70,7 +70,7 @@ def label_conflicts(rows: Sequence[Row], thresholds: Thresholds) -> Checked:
         f"{named(' and '.join(map(_labelled, same)) for same in conflicts)}. "
         + (
             f"At most {allowed} may be: keep each image under its right label only, "
-            "or raise --label-conflict-share."
+            "or raise thresholds.label_conflict_share."
             if hard
             else f"All are left out ({allowed} are tolerated): keep each under its right label only."
         )
@@ -128,8 +128,8 @@ def _leakage_message(
 ) -> str:
     allowed = percent(thresholds.leakage_share)
     advice = (
-        f"At most {allowed} may be: split the photos anew, or raise --leakage-share, or count only identical "
-        "images with --no-near-leaks."
+        f"At most {allowed} may be: split the photos anew, or raise thresholds.leakage_share, or count only "
+        "identical images: thresholds.near_leaks=false."
         if hard
         else "The test copy stays, the other is left out."
     )

@@ -26,7 +26,7 @@ def drift(snapshot: Snapshot, champion: Snapshot, thresholds: Thresholds) -> Che
             f"{counted(len(went), 'class', 'classes')} of the champion's data are gone: {named(went)}. "
             "A new model could not tell them any more"
             + (
-                ": add their photos again, or allow it with --allow-removed-classes."
+                ": add their photos again, or allow it: thresholds.allow_removed_classes=true."
                 if hard
                 else "; that is allowed."
             )

@@ -100,7 +100,7 @@ def _of_problem(
     ) + (
         f"{counted(len(training), 'training image')} left out."
         if quarantined
-        else "Nothing is left out for it; --quarantine-outliers leaves out what is in training."
+        else "Nothing is left out for it; thresholds.quarantine_outliers=true leaves out what is in training."
     )
     return Checked([finding(problem.check, "soft", message, cases, len(quarantined))], quarantined)
 

@@ -72,8 +72,8 @@ def last_due(trigger: Json, since: datetime, now: datetime) -> datetime | None:
     kind, schedule = next(iter(trigger.items()))
     end = min(now, moment(schedule["end_time"])) if "end_time" in schedule else now
     if kind == "cron_schedule":
-        # A time that falls on this very second is due as well.
-        found = _cron(schedule["cron"], end + timedelta(seconds=1)).get_prev(datetime)
+        # A time that falls on this very second is due as well, and the one after it is not.
+        found = _cron(schedule["cron"], end.replace(microsecond=0) + timedelta(seconds=1)).get_prev(datetime)
     else:
         interval = _interval(schedule["interval_second"])
         found = since + interval * ((end - since) // interval)

@@ -86,6 +86,9 @@ def test_a_version_tells_what_it_is_and_can_be_taken_along(
     expect(page.get_by_role("img", name="Images of each class. train")).to_be_visible()
     page.get_by_role("heading", name="Model card").click()
     expect(page.locator(".markdown")).to_contain_text("A classifier of photos")
+    expect(page.locator(".markdown")).to_contain_text("small_cnn halves it")
+    expect(page.get_by_role("heading", name="Why it was let in")).to_be_visible()
+    expect(page.locator(".markdown")).not_to_contain_text("\\")
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
         page.get_by_role("dialog", name="Sign in").get_by_label("Token").fill(token)

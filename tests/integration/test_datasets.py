@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from binocular import datasets
-from binocular.datasets import fetch_snapshot, latest, publish_snapshot
+from binocular.datasets import dataset_card, fetch_snapshot, latest, publish_snapshot
 from binocular.errors import IntegrityError, NotFoundError
-from binocular.snapshot import images, pack_path
+from binocular.snapshot import CARD, images, pack_path
 from binocular.store import Store
 from tests.unit.test_snapshot import contents, make
 
@@ -24,6 +24,16 @@ def test_a_published_snapshot_comes_back_whole(store: Store, tmp_path: Path) -> 
     assert {row.sha256: data for row, data in images(tmp_path / "there", frozen.rows)} == contents(20)
     assert fetch_snapshot(store, reference, tmp_path / "rows", packs=False) == frozen
     assert list((tmp_path / "rows" / "packs").iterdir()) == []
+
+
+def test_a_snapshots_card_is_published_with_it_and_one_without_says_so(store: Store, tmp_path: Path) -> None:
+    make(tmp_path / "old")
+    with pytest.raises(NotFoundError, match="has no card"):
+        dataset_card(store, publish_snapshot(store, tmp_path / "old", "waste"))
+    make(tmp_path / "here")
+    (tmp_path / "here" / CARD).write_text("# Labelled photos\n")
+
+    assert dataset_card(store, publish_snapshot(store, tmp_path / "here", "waste")) == "# Labelled photos\n"
 
 
 def test_packs_of_an_earlier_snapshot_are_used_and_not_sent_again(store: Store, tmp_path: Path) -> None:

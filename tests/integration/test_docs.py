@@ -38,6 +38,8 @@ LEFT_OUT = {
     "make load": "has a test of its own",
     "TOKEN=$(cat .binocular/gateway-token) make load": "minutes of load",
     "make run DATA": "begins with ImageNet weights, which no test downloads",
+    ".venv/bin/binocular retrain": "starts a training, which the README does as well, and ends it",
+    ".venv/bin/binocular run -p source=photos -p sweep": "trains three networks",
     "export BINOCULAR_KFP_URL": "a cluster's",
     ".venv/bin/python -m serving.server": "goes on for ever; the machine has one",
 }
@@ -59,6 +61,11 @@ PUT_IN = {
     "models/3/promote": "models/2/promote",
     "models/3/": "models/1/",
     '"over": 4': '"over": 2',
+    """'{"parameters": {"architecture": "small_cnn"}}' localhost:8080/v1/retrain""": (
+        """'{"parameters": {"architecture": "small_cnn"}}' localhost:8080/v1/retrain > begun\n"""
+        r"""BEGUN=$(sed -n 's/.*"run_id": *"\([^"]*\)".*/\1/p' begun)"""
+        """\ncurl -H "$AUTH" -X POST localhost:8080/v1/runs/$BEGUN/terminate"""
+    ),
     "'Idempotency-Key: monday' -X POST localhost:8080/v1/retrain": (
         "'Idempotency-Key: monday' -X POST localhost:8080/v1/retrain > started\n"
         r"""STARTED=$(sed -n 's/.*"run_id": *"\([^"]*\)".*/\1/p' started)"""

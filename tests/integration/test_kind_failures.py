@@ -1,6 +1,7 @@
 """What a newcomer gets wrong, and what they hear: one line that says what to do, and no traceback."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -9,8 +10,12 @@ import pytest
 
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
+from binocular.settings import Settings
+from binocular.state import PartState, read_state
+from binocular.store import Store
 from tests.machine import Machine
-from tests.servers import free_port, free_store_port
+from tests.servers import free_port, free_store_port, wait_until
+from tests.smalldisk import SmallDisk
 
 MAKE = Path(__file__).parents[2] / "Makefile"
 
@@ -151,3 +156,86 @@ def test_without_python_3_11_make_says_which_is_needed(tmp_path: Path) -> None:
 def test_doctor_says_how_to_mend_a_part_that_is_gone(tmp_path: Path) -> None:
     code, output = Machine(tmp_path).run("doctor")
     assert (code, "not running" in output, "binocular up" in output) == (0, True, True), output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("binocular", "sample", "more", "--images", "1"), ("components.ingest", "good", "--out", "snapshot")],
+)
+def test_on_a_full_disk_a_command_says_so_in_one_line_and_leaves_nothing_half_done(
+    folder: Path, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    module, *rest = (str(folder / "good") if word == "good" else word for word in command)
+    with SmallDisk(tmp_path, "100k") as disk:
+        disk.fill()
+        result = subprocess.run(
+            [*disk.before, sys.executable, "-m", module, *rest],
+            env={**os.environ, "BINOCULAR_HOME": str(tmp_path / "home"), "BINOCULAR_LOG_LEVEL": "error"},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert [path.name for path in disk.seen.iterdir()] == ["filler"]
+    assert (result.returncode, "No space left on device; make room" in result.stderr) == (1, True), result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_up_on_a_full_disk_says_which_disk_it_is(tmp_path: Path) -> None:
+    with SmallDisk(tmp_path, "100k") as disk:
+        disk.fill()
+        code, output = Machine(tmp_path, disk.before).run("up")
+    assert (code, output.count("\n")) == (1, 1), output
+    assert f"the disk of {tmp_path / '.binocular'} is full" in output
+
+
+def test_who_is_killed_or_finds_no_room_on_the_disk_is_told_and_what_runs_goes_on(
+    embedded_store: Store, tmp_path: Path
+) -> None:
+    there = embedded_store.endpoint
+    with SmallDisk(tmp_path, "8m") as disk:
+        machine = Machine(tmp_path, disk.before)
+        machine.environment |= {
+            "BINOCULAR_STORE_URL": there.url,
+            "BINOCULAR_STORE_ACCESS_KEY": there.access_key,
+            "BINOCULAR_STORE_SECRET_KEY": there.secret_key,
+            "BINOCULAR_STORE_BUCKET": there.bucket,
+        }
+        seen = Settings(home=disk.seen / ".binocular")
+
+        def parts() -> dict[str, PartState]:
+            state = read_state(seen)
+            return {part.name: part for part in state.parts} if state else {}
+
+        def all_ready() -> bool:
+            return bool(parts()) and all(part.condition == "ready" for part in parts().values())
+
+        try:
+            killed_after_a_line(machine, "up")
+            code, output = machine.run("up")
+            assert (code, "it is running already" in output, output.count("\n")) == (1, True, 1), output
+            wait_until(all_ready)
+            run_id = killed_after_a_line(machine, "run", "-p", "source=nowhere").removeprefix("run ").strip()
+            assert run_id in machine.run("runs")[1]
+
+            disk.fill()
+            code, output = machine.run("run", "-p", "source=more")
+            assert (code, "free some space, then try again" in output, output.count("\n")) == (1, True, 1), output
+            puller = parts()["puller"].pid
+            assert puller is not None
+            os.kill(puller, signal.SIGKILL)
+            code, output = machine.run("status")
+            assert (code, "is full (" in output.splitlines()[-1]) == (1, True), output
+            disk.make_room()
+            wait_until(lambda: parts()["puller"].pid not in {None, puller} and all_ready())
+        finally:
+            machine.run("down")
+
+
+def killed_after_a_line(machine: Machine, *arguments: str) -> str:
+    """The first line that a command writes before nothing can save it."""
+    with machine.start(*arguments) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline()
+        process.send_signal(signal.SIGKILL)
+    return line

@@ -101,6 +101,18 @@ def test_versions_are_shown_with_who_put_which_into_production_and_why(
     }
 
 
+def test_a_versions_card_is_shown_and_what_has_none_says_so(
+    binocular: CommandLine, store: Store, tmp_path: Path
+) -> None:
+    publish_versions(store, tmp_path, 1)
+
+    code, output = binocular.run("models", "--card", "1")
+    assert (code, output.startswith("---\n"), "# glitter" in output) == (0, True, True)
+    assert binocular.run("models", "--card", "2") == (1, f"binocular: there is no version 2 of {NAME}\n")
+    code, output = binocular.run("models", "--dataset-card", "1")
+    assert (code, "has no card" in output, output.count("\n")) == (1, True, 1)
+
+
 def test_a_version_that_cannot_be_read_hides_no_other(
     binocular: CommandLine, store: Store, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import shutil
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from binocular import quarantine
 from binocular.bundle import FILES, GOLDEN, LABELS, LITERT, TOLERANCE, Bundle
@@ -18,8 +20,8 @@ from binocular.candidate import MODEL, Candidate
 from binocular.errors import ConflictError, ModelError, NotPromotedError
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
-from binocular.snapshot import Snapshot
-from binocular.verdict import Verdict
+from binocular.snapshot import CARD, Snapshot
+from binocular.verdict import Verdict, class_figures
 from components.ingest.freezing import Options
 from components.ingest.step import Source, ingest_folder
 from components.train.material import Material
@@ -80,8 +82,9 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
     )
     question = Question(home / "snapshot", home / "candidate", validation=home / "validation")
     write_evaluation(evaluate(question), home / "evaluation")
-    verdict = Verdict.read(home / "evaluation")
-    export(Wanted(home / "candidate", verdict, home / "snapshot", rows, "waste", "1", None), home / "bundle")
+    verdict, classes = Verdict.read(home / "evaluation"), class_figures(home / "evaluation")
+    wanted = Wanted(home / "candidate", verdict, classes, home / "snapshot", rows, "waste", "1", None)
+    export(wanted, home / "bundle")
     return Steps(
         home / "snapshot",
         frozen,
@@ -120,8 +123,12 @@ def test_a_bundle_is_complete_and_explains_itself(steps: Steps) -> None:
     assert json.loads((steps.bundle / LABELS).read_text()) == list(facts.classes)
     assert facts.counts["train"]["glass"] > 0
     card = (steps.bundle / "README.md").read_text()
-    assert card.startswith("---\nlicense:")
-    assert all(label in card for label in facts.classes)
+    told = yaml.safe_load(card.split("---\n", 2)[1])
+    assert told["model-index"][0]["results"][0]["dataset"]["split"] == "test"
+    recall = next(each.recall for each in class_figures(steps.evaluation) if each.label == "glass")
+    assert re.search(rf"^\| glass \| \d+ \| [\d.-]+ \| {recall:.4f} \|", card, re.MULTILINE)
+    data = (steps.snapshot / CARD).read_text()
+    assert all(label in card and label in data for label in facts.classes)
 
 
 def test_keras_savedmodel_and_litert_agree_on_200_images_in_a_process_without_the_project(
@@ -182,7 +189,7 @@ def test_without_a_promoting_verdict_on_this_candidate_nothing_is_exported(
     from components.export.exporting import Wanted, export  # noqa: PLC0415
 
     verdict = Verdict.read(steps.evaluation).model_copy(update=change)
-    wanted = Wanted(steps.candidate, verdict, steps.snapshot, steps.frozen.rows, "waste", "2", None)
+    wanted = Wanted(steps.candidate, verdict, (), steps.snapshot, steps.frozen.rows, "waste", "2", None)
     with pytest.raises(NotPromotedError, match=complaint):
         export(wanted, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
@@ -192,6 +199,6 @@ def test_a_bundle_is_never_overwritten(steps: Steps) -> None:
     from components.export.exporting import Wanted, export  # noqa: PLC0415
 
     verdict = Verdict.read(steps.evaluation)
-    wanted = Wanted(steps.candidate, verdict, steps.snapshot, steps.frozen.rows, "waste", "2", None)
+    wanted = Wanted(steps.candidate, verdict, (), steps.snapshot, steps.frozen.rows, "waste", "2", None)
     with pytest.raises(ConflictError, match="exists"):
         export(wanted, steps.bundle)

@@ -14,27 +14,29 @@ from binocular.runs import _typed, chosen, steps
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
-def task(number: str, name: str, parent: str = "", state: str = "SUCCEEDED", **more: object) -> object:
+def task(
+    number: str, name: str, parent: str = "", state: str = "SUCCEEDED", at: str = "", **more: object
+) -> object:
     times = {"start_time": START, "end_time": START + timedelta(seconds=5)}
     return api.V2beta1PipelineTaskDetail(
-        task_id=number, display_name=name, pod_name=f"path/{name}", parent_task_id=parent or None, state=state,
-        **times, **more,
+        task_id=number, display_name=name, pod_name=at or f"path/{name}", parent_task_id=parent or None,
+        state=state, **times, **more,
     )  # fmt: skip
 
 
-def run(*tasks: object, state: str = "FAILED") -> object:
+def run(*tasks: object, state: str = "FAILED", package: object = None) -> object:
     details = api.V2beta1RunDetails(task_details=list(tasks)) if tasks else None
-    return api.V2beta1Run(run_id="r", state=state, run_details=details)
+    return api.V2beta1Run(run_id="r", state=state, run_details=details, pipeline_spec=package)
 
 
 def test_each_task_stands_behind_the_group_it_is_in() -> None:
     found = steps(run(task("2", "child", "1"), task("1", "group"), task("4", "lost", "gone"), task("3", "last")))
 
-    assert [(step.name, step.depth, step.is_group) for step in found] == [
-        ("group", 0, True),
-        ("child", 1, False),
-        ("lost", 0, False),
-        ("last", 0, False),
+    assert [(step.name, step.is_group) for step in found] == [
+        ("group", True),
+        ("child", False),
+        ("lost", False),
+        ("last", False),
     ]
     assert found[1].took == timedelta(seconds=5)
     assert steps(run()) == []
@@ -49,6 +51,22 @@ def test_a_step_is_found_by_name_or_path() -> None:
     twice = steps(run(task("1", "train"), task("2", "train")))
     with pytest.raises(NotFoundError, match="2 steps are called 'train'"):
         chosen(twice, "train")
+
+
+def test_a_step_is_called_by_its_name_and_its_groups_are_not_named_unless_that_takes_them() -> None:
+    package = {
+        "components": {"comp-loop": {"dag": {"tasks": {"train": {}, "score": {}}}}},
+        "root": {"dag": {"tasks": {"loop": {"componentRef": {"name": "comp-loop"}}, "export": {}, "score": {}}}},
+    }
+    told = run(
+        task("1", "export", at="condition-1/condition-2/export"),
+        task("2", "train", at="loop/0/train"),
+        task("3", "score", at="score"),
+        task("4", "not-of-the-package", at="pod-x1"),
+        package=package,
+    )
+
+    assert [step.called for step in steps(told)] == ["export", "loop/0/train", "score", "pod-x1"]
 
 
 def test_a_failure_names_the_step_and_not_the_group_around_it() -> None:

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -130,3 +131,17 @@ def test_a_tls_failure_names_the_settings_to_change() -> None:
             wrong.put("x", b"data")
 
     assert time.monotonic() - started < 1
+
+
+def test_who_cannot_wait_is_told_soon_of_a_port_where_nobody_is_and_waits_for_one_who_answers_late() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    patient = store_at(port, timeout_s=1, deadline_s=600).endpoint
+    started = time.monotonic()
+    with pytest.raises(StoreUnavailableError, match="Connection refused"):
+        Store(replace(patient, refused_s=0.3)).read("key")
+    assert time.monotonic() - started < 60
+
+    with peer(lambda n: xml(503, "SlowDown") if n < 5 else (200, "application/xml", "")) as (store, seen):
+        Store(replace(store.endpoint, deadline_s=600, refused_s=0)).stat("key")
+        assert len(seen) >= 5

@@ -210,7 +210,7 @@ def test_removed_classes_are_rejected_unless_they_are_allowed() -> None:
     verdict = judge(both, Gate())
     assert broken(verdict) == {"classes-kept"}
     assert "Gone: fox." in reason(verdict, "classes-kept").text
-    assert "--allow-removed-classes" in reason(verdict, "classes-kept").text
+    assert "gate.allow_removed_classes=true" in reason(verdict, "classes-kept").text
     assert judge(both, Gate(allow_removed_classes=True)).decision == "promote"
 
 
@@ -261,7 +261,7 @@ def test_a_champion_that_cannot_be_judged_rejects_and_says_what_to_do() -> None:
     verdict = judge(with_broken_champion(), Gate())
     assert (verdict.decision, broken(verdict)) == ("reject", {"champion"})
     assert "it is a cake. Roll back to a version that works" in reason(verdict, "champion").text
-    assert "--allow-broken-champion" in reason(verdict, "champion").text
+    assert "gate.allow_broken_champion=true" in reason(verdict, "champion").text
 
 
 def test_a_broken_champion_may_be_replaced_where_that_is_asked_for() -> None:

@@ -25,7 +25,7 @@ def test_unreadable_files_are_soft_up_to_their_share_and_hard_above_and_named() 
     (hard,) = amounts.unreadable(snapshot, Thresholds(unreadable_share=1 / 21)).findings
     assert (soft.severity, hard.severity) == ("soft", "hard")
     assert "train/cat/broken.jpg (is damaged)" in soft.message
-    assert "--unreadable-share" in hard.message
+    assert "thresholds.unreadable_share" in hard.message
 
 
 def test_enough_images_are_enough() -> None:

@@ -113,7 +113,7 @@ def test_the_default_thresholds_stop_this_much_damage_and_say_why(faulty: Frozen
     assert not report.passed
     conflict = the("label_conflicts", report)
     assert conflict.severity == "hard"
-    assert "--label-conflict-share" in conflict.message
+    assert "thresholds.label_conflict_share" in conflict.message
 
 
 def test_trashnets_three_contradictions_are_named(tmp_path: Path) -> None:

@@ -69,6 +69,13 @@ def test_years_of_seconds_are_counted_and_not_walked_through() -> None:
     assert last_due(cron("* * * * * *"), START, START + timedelta(days=3650)) == START + timedelta(days=3650)
 
 
+@pytest.mark.parametrize("microseconds", [0, 1, 500_000, 999_999])
+def test_a_time_each_second_is_due_in_the_middle_of_one(microseconds: int) -> None:
+    now = START + timedelta(seconds=5, microseconds=microseconds)
+    assert last_due(cron("* * * * * *"), START, now) == START + timedelta(seconds=5)
+    assert last_due(cron("* * * * * *"), START + timedelta(seconds=5), now) is None
+
+
 @pytest.mark.parametrize(
     "trigger",
     [
