@@ -7,6 +7,7 @@ What was measured lies beside no run but under the snapshot, which never changes
 finds it there.
 """
 
+from contextlib import suppress
 from pathlib import Path
 
 from binocular.datasets import Reference, fetch_packs, fetch_snapshot
@@ -37,12 +38,14 @@ def gathered(store: Store, reference: Reference, frozen: Snapshot, shares: int, 
     found: Measures = {}
     for number in range(shares):
         path = scratch / f"measures-{number}.jsonl.gz"
-        store.get_file(_key(reference, number, shares), path)
-        for line in read_lines(path):
-            found[str(line["sha256"])] = tuple(line["values"])  # type: ignore[arg-type]
+        # What is missing is told below.
+        with suppress(NotFoundError):
+            store.get_file(_key(reference, number, shares), path)
+            found.update((str(line["sha256"]), tuple(line["values"])) for line in read_lines(path))  # type: ignore[arg-type]
     if missing := {row.sha256 for row in frozen.rows} - set(found):
         raise NotFoundError(
-            f"{len(missing)} images of {reference.prefix} were not measured: run the pipeline anew"
+            f"of {len(missing)} images the store does not hold what was measured: run the pipeline again, with"
+            " --no-cache, so that no step relies on what it did before"
         )
     return found
 

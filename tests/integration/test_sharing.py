@@ -113,7 +113,7 @@ def test_images_that_workers_measure_are_judged_alike_without_their_packs(
 ) -> None:
     frozen = shared(Source(str(photos), "", tmp_path, store), store, "waste", tmp_path)
     reference = newest(store, "waste")
-    with pytest.raises(NotFoundError):
+    with pytest.raises(NotFoundError, match=r"of 72 images .* --no-cache"):
         gathered(store, reference, frozen, 2, tmp_path)
     folder = tmp_path / "rows"
     fetch_snapshot(store, reference, folder, packs=False)
