@@ -50,7 +50,7 @@ PROJECT = $(if $(UV),uv pip install -q -p .venv,$(BIN)/python -m pip install -q 
 demo: .venv/local ## Start everything, draw the sample, train on it, serve what came of it
 	@$(BIN)/binocular status >/dev/null || $(BIN)/binocular up
 	@[ -d "$(SAMPLE)" ] || $(BIN)/binocular sample "$(SAMPLE)"
-	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn
+	@$(BIN)/binocular run -p source="$(abspath $(SAMPLE))" -p architecture=small_cnn -p epochs=24
 	@$(BIN)/binocular models
 	@$(BIN)/binocular predict --wait 60 "$$(ls "$(SAMPLE)"/glass/*.jpg | head -1)"
 	@$(BIN)/binocular status
@@ -96,6 +96,13 @@ WHAT ?=
 .PHONY: bench
 bench: .venv/local .venv-bench/ready ## Measure, into docs/performance.md: make bench, or make bench WHAT="predict train"
 	$(BIN)/python -m benchmarks --docs $(WHAT) $(BENCH)
+
+# Real photographs are nobody's to copy: they are looked for in a folder, or downloaded.
+PHOTOS ?= photos
+WEIGHTS ?= imagenet
+.PHONY: reproduce
+reproduce: .venv/dev ## Train on public sets of real photographs, into docs/results.md: make reproduce PHOTOS=FOLDER
+	$(BIN)/python -m benchmarks.reproduce --docs --photos "$(PHOTOS)" --weights "$(WEIGHTS)"
 
 .venv-bench/ready: requirements/bench.txt
 	"$(PYTHON)" -m venv .venv-bench

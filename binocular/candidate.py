@@ -25,6 +25,8 @@ class Answers(Document):
     classes: tuple[str, ...] = Field(min_length=2)
     height: int = Field(ge=1)
     width: int = Field(ge=1)
+    sure_from: float | None = Field(None, ge=0, le=1)
+    """An answer with less confidence is hardly about one of the classes; None where that was not measured."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

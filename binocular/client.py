@@ -86,7 +86,7 @@ class Client:
         """Start a training; parameters are the pipeline's. Refused while another goes, with its `run_id`."""
         # Made once a call, so that asking again cannot start a second.
         headers = {**JSON, "Idempotency-Key": uuid.uuid4().hex}
-        return self._ask(Started, "POST", "/v1/retrain", _json(Retrain(parameters=parameters)), headers)
+        return self._ask(Started, "POST", "/v1/retrain", _json(Retrain(parameters=parameters or None)), headers)
 
     def wait(self, run: str | Started | RunSummary, *, within_s: float = DAY_S) -> RunDetail:
         """The run once it has ended, however it did; RunFailedError if that takes longer."""

@@ -7,6 +7,7 @@ latest(store, "waste")        # the reference again, or None before the first
 
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Self
 
@@ -48,10 +49,7 @@ def publish_snapshot(store: Store, folder: Path, dataset: str) -> Reference:
     """Put the snapshot of a folder into the store and make it the dataset's latest."""
     frozen = snapshot.read(folder)
     here = [pack for pack in frozen.packs if pack_path(folder, pack).is_file()]
-    for _ in in_parallel(
-        store.endpoint.parallel, lambda p: store.put_file(_pack_key(p), pack_path(folder, p)), here
-    ):
-        pass
+    put_packs(store, folder, here)
     for pack in set(frozen.packs) - set(here):
         store.stat(_pack_key(pack))  # a pack of an earlier snapshot; NotFoundError if it is not there
     with tempfile.TemporaryDirectory() as scratch:
@@ -65,6 +63,14 @@ def publish_snapshot(store: Store, folder: Path, dataset: str) -> Reference:
     return reference
 
 
+def put_packs(store: Store, folder: Path, packs: Iterable[str]) -> None:
+    """Put packs of a folder into the store, where all snapshots share them."""
+    for _ in in_parallel(
+        store.endpoint.parallel, lambda p: store.put_file(_pack_key(p), pack_path(folder, p)), packs
+    ):
+        pass
+
+
 def fetch_snapshot(store: Store, reference: Reference, folder: Path, *, packs: bool = True) -> Snapshot:
     """Bring a snapshot to a folder, with its packs unless only the rows are wanted."""
     if not folder.exists():
@@ -74,13 +80,18 @@ def fetch_snapshot(store: Store, reference: Reference, folder: Path, *, packs: b
         raise IntegrityError(
             f"{folder} holds the snapshot {frozen.digest}, not {reference.digest}; name another folder"
         )
-    missing = [pack for pack in frozen.packs if packs and not pack_path(folder, pack).is_file()]
+    fetch_packs(store, folder, frozen.packs if packs else ())
+    return frozen
+
+
+def fetch_packs(store: Store, folder: Path, packs: Iterable[str]) -> None:
+    """Bring packs to a snapshot's folder, but for those that it has."""
+    missing = [pack for pack in packs if not pack_path(folder, pack).is_file()]
     (folder / PACKS).mkdir(exist_ok=True)
     for _ in in_parallel(
         store.endpoint.parallel, lambda p: store.get_file(_pack_key(p), pack_path(folder, p)), missing
     ):
         pass
-    return frozen
 
 
 def dataset_card(store: Store, reference: Reference) -> str:

@@ -18,7 +18,7 @@ import io
 import json
 import tarfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,8 +114,8 @@ def freeze(rows: Iterable[Row], rejected: Iterable[Rejected]) -> Snapshot:
 def write(snapshot: Snapshot, folder: Path) -> None:
     """Write everything but the packs, which `PackWriter` has put there; the facts last."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write_lines(folder / ROWS, (asdict(row) for row in snapshot.rows))
-    _write_lines(folder / REJECTED, (asdict(each) for each in snapshot.rejected))
+    write_lines(folder / ROWS, (asdict(row) for row in snapshot.rows))
+    write_lines(folder / REJECTED, (asdict(each) for each in snapshot.rejected))
     facts = {
         "format": FORMAT,
         "digest": snapshot.digest,
@@ -137,8 +137,8 @@ def read(folder: Path) -> Snapshot:
         raise IntegrityError(
             f"{folder} has format {facts['format']}, this release reads format {FORMAT}: ingest again"
         )
-    rows = (_row(line) for line in _read_lines(folder / ROWS))
-    snapshot = freeze(rows, (_rejected(line) for line in _read_lines(folder / REJECTED)))
+    rows = (_row(line) for line in read_lines(folder / ROWS))
+    snapshot = freeze(rows, (_rejected(line) for line in read_lines(folder / REJECTED)))
     if snapshot.digest != facts["digest"]:
         raise IntegrityError(f"{folder / ROWS} is damaged: its digest is not {facts['digest']}")
     return snapshot
@@ -226,14 +226,16 @@ def _rejected(line: dict[str, object]) -> Rejected:
     return Rejected(str(line["source"]), str(line["label"]), str(line["reason"]))
 
 
-def _write_lines(path: Path, lines: Iterable[dict[str, object]]) -> None:
+def write_lines(path: Path, lines: Iterable[Mapping[str, object]]) -> None:
+    """Write a file of JSON lines; the same lines are the same bytes."""
     # No name and no time in the header: the same rows are the same bytes.
     with path.open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
         for line in lines:
             file.write(json.dumps(line).encode() + b"\n")  # ASCII: a file's name need not be valid Unicode
 
 
-def _read_lines(path: Path) -> Iterator[dict[str, object]]:
+def read_lines(path: Path) -> Iterator[dict[str, object]]:
+    """The lines of such a file; IntegrityError where it is damaged."""
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             for line in file:

@@ -53,7 +53,7 @@ class Automatic:
         since, after_what = self._since()
         if count(self._store, since) < self._after:
             return ""
-        return self._retraining.start({}, f"automatic, after {after_what}")
+        return self._retraining.start(None, f"automatic, after {after_what}")
 
     def _since(self) -> tuple[float, str]:
         """When the newest training began to look at images, in seconds since the epoch, and what names it."""

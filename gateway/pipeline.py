@@ -6,10 +6,10 @@ from typing import Any
 
 from flask import Blueprint
 
-from binocular.errors import RequestError
-from binocular.flow import Flow, Parameter
+from binocular.flow import Parameter
 from binocular.messages.runs import Pipeline, PipelineParameter
 from binocular.scheduling import package_of
+from gateway.alike import flow_of
 from gateway.calls import call
 from gateway.retraining import NAME
 from gateway.services import services
@@ -26,7 +26,7 @@ OTHERS = "Parameters"
 def show_pipeline() -> Pipeline:
     """The parameters of the package that `/v1/retrain` runs; the name of the model is the gateway's own."""
     package = package_of(services().settings)
-    flow, form = _flow(package), _form(package)
+    flow, form = flow_of(package), _form(package)
     known = {each.name: each for each in flow.parameters if each.name != NAME}
     order = [name for name in form if name in known] + [name for name in known if name not in form]
     return Pipeline(
@@ -39,15 +39,6 @@ def show_pipeline() -> Pipeline:
 def _parameter(each: Parameter, known: dict[str, Any]) -> PipelineParameter:
     told = {"name": each.name, "type": each.kind, "default": each.default, "description": each.meaning}
     return PipelineParameter.model_validate({"group": OTHERS, **known, **told})
-
-
-def _flow(package: Path) -> Flow:
-    import yaml  # noqa: PLC0415 - comes with kfp, which most workers never need
-
-    try:
-        return Flow.of(next(yaml.safe_load_all(package.read_text(encoding="utf-8")), None))
-    except (yaml.YAMLError, OSError, UnicodeDecodeError):
-        raise RequestError(f"{package.name} is not a compiled pipeline") from None
 
 
 def _form(package: Path) -> dict[str, Any]:

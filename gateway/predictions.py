@@ -30,6 +30,8 @@ from gateway.services import services
 blueprint = Blueprint("predictions", __name__)
 
 UNKNOWN = "unknown"
+# Of versions that do not say from which confidence on they are sure.
+SURE_FROM = 0.5
 BINARY = {"type": "string", "format": "binary"}
 ONE_FILE = {"type": "object", "required": ["file"], "properties": {"file": BINARY}}
 FILES = {"type": "object", "required": ["files"], "properties": {"files": {"type": "array", "items": BINARY}}}
@@ -138,7 +140,7 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
     settings = services().settings
     ranked = sorted(zip(found.classes, found.probabilities, strict=True), key=lambda pair: -pair[1])
     best, confidence = ranked[0]
-    label = best if confidence >= settings.gateway_confidence else UNKNOWN
+    label = best if confidence >= _sure_from(found.version) else UNKNOWN
     metrics.LABELS.labels(label, found.version).inc()
     metrics.CONFIDENCE.observe(confidence)
     return Prediction(
@@ -153,6 +155,15 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
         ),
         kept=kept,
     )
+
+
+def _sure_from(version: int) -> float:
+    """The confidence that an answer of a version needs: what is set, else the version's own."""
+    here = services()
+    if here.settings.gateway_confidence is not None:
+        return here.settings.gateway_confidence
+    own = here.versions.of(version).sure_from
+    return SURE_FROM if own is None else own
 
 
 def _ms(seconds: float) -> float:

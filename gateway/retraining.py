@@ -56,15 +56,22 @@ class Known(Document):
 class Retraining:
     """Trainings of one model."""
 
-    def __init__(self, store: Store, runs: "Callable[[], Runs]", settings: Settings) -> None:
+    def __init__(
+        self, store: Store, runs: "Callable[[], Runs]", usual: Callable[[], Mapping[str, Any]], settings: Settings
+    ) -> None:
         self._store = store
         self._runs = runs
+        self._usual = usual
         self._settings = settings
         self._prefix = f"{PREFIX}/{settings.model_name}"
 
-    def start(self, parameters: Mapping[str, Any], key: str) -> str:
-        """Start a training, or find what this key started: the id of its run. RetrainingError while one goes."""
-        texts, package = self._texts(parameters), package_of(self._settings)
+    def start(self, parameters: Mapping[str, Any] | None, key: str) -> str:
+        """Start a training, or find what this key started: the id of its run. RetrainingError while one goes.
+
+        Without parameters it is told the usual ones.
+        """
+        texts = None if parameters is None else self._texts(parameters)
+        package = package_of(self._settings)
         mine = Lease(id=uuid.uuid4().hex, taken=time.time(), key=_digest(key) if key else "", asked=_digest(texts))
         if found := self._known(mine):
             return found
@@ -73,6 +80,8 @@ class Retraining:
         present, etag = self._lease()
         if present and (found := self._ended(runs, present, mine)):
             return found
+        if texts is None:
+            texts = self._texts(self._usual())
         taken = self._take(mine, etag)
         try:
             run_id = runs.submit(package, texts, name=_name(mine))

@@ -11,6 +11,7 @@ from binocular.flow import Flow
 from binocular.messages import Listing, Retrain, Started
 from binocular.messages.runs import Decision, Reason, RunDetail, RunList, RunSummary
 from gateway import graph
+from gateway.alike import parameters_of
 from gateway.calls import call, json_body, query
 from gateway.journal import note
 from gateway.retraining import PREFIX_OF_NAME
@@ -109,8 +110,7 @@ def _starter(run: Any) -> Literal["gateway", "schedule", "pipelines"]:  # noqa: 
 def _detail(run: Any) -> RunDetail:  # noqa: ANN401
     here = services()
     flow = Flow.of(here.runs.package(run))
-    defaults = {each.name: each.default for each in flow.parameters}
-    given = dict((run.runtime_config.parameters if run.runtime_config else None) or {})
+    defaults, given = parameters_of(flow, run)
     found = registry.decision(here.store, here.settings.model_name, run.run_id)
     return RunDetail(
         **_summary(run),

@@ -2,15 +2,17 @@
 
 import time
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Flask, current_app
 
 from binocular.errors import AddressRefusedError
 from binocular.parts import gateway_folder, model_address
+from binocular.scheduling import package_of
 from binocular.settings import Settings, variable
 from binocular.store import Store, connect
 from gateway.access import Door
+from gateway.alike import parameters_of_production
 from gateway.automatic import Automatic
 from gateway.classifier import Classifier
 from gateway.decisions import Decisions
@@ -138,7 +140,11 @@ class Services:
     @cached_property
     def retraining(self) -> Retraining:
         """The one training that may go at a time."""
-        return Retraining(self.store, lambda: self.runs, self.settings)
+        return Retraining(self.store, lambda: self.runs, self._usual_parameters, self.settings)
+
+    def _usual_parameters(self) -> dict[str, Any]:
+        """What a training is told where nobody says anything."""
+        return parameters_of_production(self.versions, self.runs, package_of(self.settings))
 
     @cached_property
     def automatic(self) -> Automatic:

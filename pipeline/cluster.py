@@ -50,6 +50,7 @@ class Cluster:
     accelerator: str = GPU
     nodes: tuple[tuple[str, str], ...] = ()  # labels of the nodes that training may run on
     retries: int = 0
+    shards: int = 1  # workers that look at photos side by side
     pull_secret: str = ""
     scratch: str = ""  # the size of a volume for each step; nothing: the node's disk
     storage_class: str = ""

@@ -33,6 +33,8 @@ PACKAGE = Path(__file__).with_name("pipeline.yaml")
 # Beside a package, for a form of its parameters.
 FORM = ".form.json"
 ANY = Cluster()
+# Each lists the whole source; more of them would wait for that and not for photos.
+MOST_SHARDS = 64
 HEADER = "# Made by `make compile` from pipeline/pipeline.py; the sources decide what it says.\n"
 
 # Parameters that no class of a step describes.
@@ -89,6 +91,12 @@ def cluster_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--accelerators", default=0, help="Devices for the training."),
         click.option("--accelerator", default=GPU, show_default=True, help="Kubernetes' name of such a device."),
         click.option("--node", "nodes", multiple=True, metavar="LABEL=VALUE", help="Where training may run."),
+        click.option(
+            "--shards",
+            type=click.IntRange(1, MOST_SHARDS),
+            default=1,
+            help="Pods that look at new photos side by side, for millions of them.",
+        ),
         click.option("--retries", default=0, help="Further tries of a step that failed."),
         click.option("--pull-secret", default="", help="The Secret that opens the registry, where the steps run."),
         click.option(

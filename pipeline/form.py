@@ -21,7 +21,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Network": ("architecture", "alpha", "image_size", "weights", "weights_sha256"),
     "Training": (
         *("epochs", "learning_rate", "fine_tune_epochs", "fine_tune_learning_rate", "fine_tune_share"),
-        *("optimizer", "schedule", "patience", "batch_size", "seed", "country"),
+        *("optimizer", "schedule", "averaging", "patience", "batch_size", "devices", "seed", "country"),
     ),
     "Against overfitting": ("augmentation", "class_weights", "dropout", "label_smoothing", "l1", "l2"),
     "Comparing recipes": ("sweep",),

@@ -8,20 +8,25 @@ behind the same address look like the same address; everything after it is told 
 champion by its version. The last step writes to the registry and always runs too.
 """
 
+from collections.abc import Callable
 from contextvars import ContextVar
+from typing import Any
 
 from kfp import dsl
+from kfp.dsl import PipelineTask
 from kfp.dsl.graph_component import GraphComponent
 
 from components.evaluate.component import evaluate
 from components.export.component import PROMOTE, export
 from components.export.rejection import record_rejection
 from components.ingest.component import ingest
+from components.ingest.examine import examine
 from components.ingest.freezing import Options
 from components.ingest.splits import Shares
 from components.train.component import train
 from components.train.recipe import Recipe
 from components.validate.component import validate
+from components.validate.measure import measure
 from pipeline.cluster import Cluster
 
 NAME = "binocular"
@@ -60,8 +65,10 @@ def _graph(
     fine_tune_share: float = Recipe.fine_tune_share,
     optimizer: str = Recipe.optimizer,
     schedule: str = Recipe.schedule,
+    averaging: float = Recipe.averaging,
     patience: int = Recipe.patience,
     batch_size: int = Recipe.batch_size,
+    devices: int = Recipe.devices,
     l1: float = Recipe.l1,
     l2: float = Recipe.l2,
     dropout: float = Recipe.dropout,
@@ -74,16 +81,28 @@ def _graph(
     gate: dict = {},  # noqa: B006
 ) -> None:
     """From photos to a model in production, or to the reasons why not."""
+    shards = _CLUSTER.get().shards
+    photos = {"name": name, "source": source, "sha256": sha256}
+    together = {"run": dsl.PIPELINE_JOB_ID_PLACEHOLDER, "shards": shards} if shards > 1 else {}
     ingested = ingest(
-        name=name,
-        source=source,
-        sha256=sha256,
         validation_share=validation_share,
         test_share=test_share,
         near_duplicate_bits=near_duplicate_bits,
+        **photos,
+        **together,
     )
+    if shards > 1:
+        examined = _in_shards(shards, lambda shard: examine(shard=shard, **photos, **together))
+        examined.set_caching_options(enable_caching=False)
+        _CLUSTER.get().gives(examined, "ingest")
+        ingested.after(examined)
     snapshot, champion = ingested.outputs["snapshot"], ingested.outputs["champion"]
-    validated = validate(name=name, snapshot=snapshot, champion=champion, thresholds=thresholds)
+    of_shards = {"shards": shards} if shards > 1 else {}
+    validated = validate(name=name, snapshot=snapshot, champion=champion, thresholds=thresholds, **of_shards)
+    if shards > 1:
+        measured = _in_shards(shards, lambda shard: measure(snapshot=snapshot, shard=shard, shards=shards))
+        _CLUSTER.get().gives(measured, "validate")
+        validated.after(measured)
     trained = train(
         snapshot=snapshot,
         findings=validated.outputs["findings"],
@@ -99,8 +118,10 @@ def _graph(
         fine_tune_share=fine_tune_share,
         optimizer=optimizer,
         schedule=schedule,
+        averaging=averaging,
         patience=patience,
         batch_size=batch_size,
+        devices=devices,
         l1=l1,
         l2=l2,
         dropout=dropout,
@@ -152,3 +173,9 @@ def _graph(
     }
     for step, task in tasks.items():
         _CLUSTER.get().gives(task, step)
+
+
+def _in_shards(shards: int, step: Callable[[Any], PipelineTask]) -> PipelineTask:
+    """A step for each shard, side by side."""
+    with dsl.ParallelFor(list(range(shards)), name="shards") as shard:
+        return step(shard)

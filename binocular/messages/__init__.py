@@ -156,9 +156,10 @@ class Taken(Message):
 class Retrain(Message):
     """What a training is told."""
 
-    parameters: dict[str, Any] = Field(
-        {},
-        description="Parameters of the pipeline that are not at their defaults; 'name' is the gateway's own.",
+    parameters: dict[str, Any] | None = Field(
+        None,
+        description="Parameters of the pipeline that are not at their defaults; 'name' is the gateway's own."
+        " Left out: those of the run that made the version in production.",
     )
 
 

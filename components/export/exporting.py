@@ -96,6 +96,7 @@ def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
         classes=facts.classes,
         height=facts.height,
         width=facts.width,
+        sure_from=facts.sure_from,
         name=wanted.name,
         run=wanted.run,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

@@ -16,7 +16,7 @@ from binocular.store import connect
 from components import BASE_IMAGE, IMAGE
 from components.ingest.freezing import Options
 from components.ingest.splits import Shares
-from components.ingest.step import Source, ingest_dataset
+from components.ingest.step import Source, ingest_dataset, join_shares
 
 log = logging.getLogger(__name__)
 
@@ -37,14 +37,22 @@ def ingest(
     test_share: float,
     near_duplicate_bits: int,
     rows: dsl.Output[dsl.Dataset],
+    run: str = "",
+    shards: int = 1,
 ) -> Ingested:
-    """Freeze photos, and what people contributed, into a snapshot in the object store."""
+    """Freeze photos, and what people contributed, into a snapshot in the object store.
+
+    With several shards, `examine` has looked at the photos of this run before.
+    """
     with step() as settings, tempfile.TemporaryDirectory() as scratch:
         store = connect(settings)
         registry.check_name(name)
         options = Options(Shares(validation_share, test_share), near_duplicate_bits)
         named = Source(source, sha256, settings.home / DOWNLOADS, store)
-        reference, frozen = ingest_dataset(named, store, name, Path(scratch), options)
+        if shards > 1:
+            reference, frozen = join_shares(named, store, name, Path(scratch), options, run, shards)
+        else:
+            reference, frozen = ingest_dataset(named, store, name, Path(scratch), options)
         counts = {split: sum(of_class.values()) for split, of_class in frozen.counts().items()}
         log.info("frozen", extra={"snapshot": frozen.digest, **counts, "rejected": len(frozen.rejected)})
         shutil.copytree(Path(scratch, "snapshot"), rows.path, ignore=shutil.ignore_patterns(PACKS))

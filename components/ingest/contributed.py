@@ -8,8 +8,9 @@ from pathlib import Path
 from binocular.contributions import KINDS, parse_contribution
 from binocular.errors import IntegrityError
 from binocular.inspection import DEFAULT_LIMITS, Limits
-from binocular.snapshot import Snapshot, images
+from binocular.snapshot import Row, Snapshot, images
 from binocular.store import Store
+from components.ingest.examining import Facts, Seen
 from components.ingest.found import Found
 from components.ingest.trees import SCHEME
 
@@ -28,17 +29,28 @@ def contributions(store: Store, limits: Limits = DEFAULT_LIMITS) -> Iterator[Fou
 
 
 def known(frozen: Snapshot, folder: Path, store: Store) -> Iterator[Found]:
-    """What a snapshot holds but for the contributions in it, which are found where they are kept.
+    """What a snapshot holds but for the contributions in it, which are found where they are kept."""
+    for row, data in images(folder, frozen.rows):
+        for source in _sources(row, store):
+            yield Found(source, row.label, row.published, lambda data=data: data, corrected=row.corrected)  # type: ignore[misc]
+
+
+def seen_before(frozen: Snapshot, store: Store) -> Iterator[Seen]:
+    """The same by its rows alone: whoever reads an image from its pack verifies it."""
+    for row in frozen.rows:
+        facts = Facts(row.format, row.width, row.height, row.phash)
+        for source in _sources(row, store):
+            yield Seen(source, row.label, row.published, row.corrected, row.sha256, facts)
+
+
+def _sources(row: Row, store: Store) -> list[str]:
+    """Where an image was found, other than as a contribution.
 
     A correction comes from both where its image was published on a side, which a contribution does not know.
     """
     ours = tuple(f"{SCHEME}{store.endpoint.bucket}/{kind}/" for kind in KINDS)
-    for row, data in images(folder, frozen.rows):
-        places = [source for source in row.sources if not source.startswith(ours)]
-        if row.corrected and row.published:
-            places = places or list(row.sources[:1])
-        for source in places:
-            yield Found(source, row.label, row.published, lambda data=data: data, corrected=row.corrected)  # type: ignore[misc]
+    places = [source for source in row.sources if not source.startswith(ours)]
+    return places or (list(row.sources[:1]) if row.corrected and row.published else [])
 
 
 def _read(store: Store, key: str, sha256: str, limit: int) -> bytes:

@@ -6,51 +6,22 @@ Memory holds a row an image, never the images. A file that is no image is record
 whether that is a problem is for validation to say.
 """
 
-import hashlib
-import logging
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import imagehash
 import numpy as np
-from PIL import Image
 
 from binocular import snapshot
-from binocular.errors import BinocularError, NotFoundError
-from binocular.imaging import MOST_PIXELS, ImageFacts, decode, identify
-from binocular.parallel import in_parallel
-from binocular.progress import with_progress
+from binocular.errors import NotFoundError
 from binocular.snapshot import MOST_SOURCES, PackWriter, Place, Rejected, Row, Snapshot, Split
 from components.ingest.card import render_card
+from components.ingest.examining import Facts, Known, Options, Seen, packed
 from components.ingest.found import Found
 from components.ingest.neighbours import group_within_classes
-from components.ingest.splits import Candidate, Shares, assign
+from components.ingest.splits import Candidate, assign
 
-# The side of the gray picture that a perceptual hash is made from.
-PHASH_SIDE = 32
-
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Options:
-    """How to look at images and how to split them."""
-
-    shares: Shares = field(default_factory=Shares)
-    near_duplicate_bits: int = 4  # hashes at most this far apart are near-duplicates
-    most_pixels: int = MOST_PIXELS
-
-
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What is known about one image, whatever it is called."""
-
-    format: str
-    width: int
-    height: int
-    phash: str
+__all__ = ["Options", "freeze_seen", "freeze_source"]
 
 
 @dataclass(slots=True)
@@ -65,98 +36,68 @@ class _Entry:
     found: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Examined:
-    found: Found
-    data: bytes
-    sha256: str
-    facts: _Facts | None
-    reason: str = ""
+@dataclass
+class _Gathered:
+    """What all files come to."""
+
+    entries: dict[tuple[str, str, Split | None], _Entry] = field(default_factory=dict)
+    facts: dict[str, Facts] = field(default_factory=dict)
+    rejected: list[Rejected] = field(default_factory=list)
+
+    def take(self, seen: Seen) -> None:
+        """Add a file to the entry of its image, label and side, or to what was rejected."""
+        if seen.facts is None:
+            self.rejected.append(Rejected(seen.source, seen.label, seen.reason))
+            return
+        self.facts[seen.sha256] = seen.facts
+        key = (seen.sha256, seen.label, seen.published)
+        entry = self.entries.get(key)
+        if entry is None:
+            entry = self.entries[key] = _Entry(*key, seen.corrected, [])
+        entry.found += 1
+        entry.corrected = entry.corrected or seen.corrected
+        if len(entry.sources) < MOST_SOURCES:
+            entry.sources.append(seen.source)
 
 
 def freeze_source(found: Iterable[Found], folder: Path, previous: Snapshot | None, options: Options) -> Snapshot:
     """Write the snapshot of these files into a folder. What `previous` has keeps its side and its pack."""
-    facts, places = _of_previous(previous)
-    entries: dict[tuple[str, str, Split | None], _Entry] = {}
-    rejected: list[Rejected] = []
-    with PackWriter(folder) as packs:
-        for seen in _examine(found, facts, options):
-            if seen.facts is None:
-                rejected.append(Rejected(seen.found.source, seen.found.label, seen.reason))
-                continue
-            if seen.sha256 not in places and seen.sha256 not in facts:
-                packs.add(seen.sha256, f"{seen.sha256}.{seen.facts.format.lower()}", seen.data)
-            facts[seen.sha256] = seen.facts
-            _note(entries, seen.sha256, seen.found)
-    if not entries:
+    places: dict[str, Place] = {}
+
+    def seen() -> Iterator[Seen]:
+        with PackWriter(folder) as packs:
+            yield from packed(found, packs, Known.of(previous), options)
+        places.update(packs.places)
+
+    return freeze_seen(seen(), places, folder, previous, options)
+
+
+def freeze_seen(
+    seen: Iterable[Seen],
+    places: Mapping[str, Place],
+    folder: Path,
+    previous: Snapshot | None,
+    options: Options,
+) -> Snapshot:
+    """The same of files that were examined and packed already; `places` is read when all of `seen` has come."""
+    gathered = _Gathered()
+    for each in seen:
+        gathered.take(each)
+    if not gathered.entries:
+        rejected = gathered.rejected
         why = f", such as {rejected[0].source}: {rejected[0].reason}" if rejected else ""
         raise NotFoundError(
             f"the source holds no images that can be read; {len(rejected)} files were rejected{why}"
         )
-    rows = _rows(_corrected(entries.values()), facts, {**packs.places, **places}, previous, options)
-    frozen = snapshot.freeze(rows, rejected)
+    known = {row.sha256: row.place for row in previous.rows} if previous else {}
+    entries = _corrected(gathered.entries.values())
+    frozen = snapshot.freeze(
+        _rows(entries, gathered.facts, {**places, **known}, previous, options), gathered.rejected
+    )
+    folder.mkdir(parents=True, exist_ok=True)  # with nothing new to pack there may be none
     (folder / snapshot.CARD).write_text(render_card(frozen), encoding="utf-8")
     snapshot.write(frozen, folder)
     return frozen
-
-
-def _of_previous(previous: Snapshot | None) -> tuple[dict[str, _Facts], dict[str, Place]]:
-    """What need not be found out again, and what is packed already."""
-    rows = previous.rows if previous else ()
-    facts = {row.sha256: _Facts(row.format, row.width, row.height, row.phash) for row in rows}
-    return facts, {row.sha256: row.place for row in rows}
-
-
-def _examine(found: Iterable[Found], known: dict[str, _Facts], options: Options) -> Iterator[_Examined]:
-    """Read and examine each file, several at once, in order, with progress in the log."""
-    examined = in_parallel(os.cpu_count() or 1, _examiner(known, options), _read(found))
-    return with_progress(examined, log, "ingesting")
-
-
-def _read(found: Iterable[Found]) -> Iterator[tuple[Found, bytes | OSError]]:
-    for each in found:
-        try:
-            yield each, each.read()
-        except OSError as error:
-            yield each, error
-
-
-class _examiner:  # noqa: N801 - a function with two values bound
-    """Tell what a file is; a file seen before is only digested."""
-
-    def __init__(self, known: dict[str, _Facts], options: Options) -> None:
-        self._known = known
-        self._most_pixels = options.most_pixels
-
-    def __call__(self, item: tuple[Found, bytes | OSError]) -> _Examined:
-        found, data = item
-        if isinstance(data, OSError):
-            return _Examined(found, b"", "", None, f"cannot be read: {data.strerror or data}")
-        sha256 = hashlib.sha256(data).hexdigest()
-        facts = self._known.get(sha256)
-        try:
-            facts = facts or self._look(data)
-        except BinocularError as error:
-            return _Examined(found, b"", sha256, None, str(error))
-        return _Examined(found, data, sha256, facts)
-
-    def _look(self, data: bytes) -> _Facts:
-        seen: ImageFacts = identify(data, self._most_pixels)
-        small = decode(data, PHASH_SIDE, PHASH_SIDE, self._most_pixels)
-        phash = imagehash.phash(Image.fromarray(small).convert("L"))
-        return _Facts(seen.format, seen.width, seen.height, str(phash))
-
-
-def _note(entries: dict[tuple[str, str, Split | None], _Entry], sha256: str, found: Found) -> None:
-    """Add a file to the entry of its image, label and side."""
-    key = (sha256, found.label, found.split)
-    entry = entries.get(key)
-    if entry is None:
-        entry = entries[key] = _Entry(sha256, found.label, found.split, found.corrected, [])
-    entry.found += 1
-    entry.corrected = entry.corrected or found.corrected
-    if len(entry.sources) < MOST_SOURCES:
-        entry.sources.append(found.source)
 
 
 def _corrected(entries: Iterable[_Entry]) -> list[_Entry]:
@@ -186,7 +127,7 @@ def _merged(corrections: list[_Entry]) -> list[_Entry]:
 
 def _rows(
     entries: list[_Entry],
-    facts: dict[str, _Facts],
+    facts: dict[str, Facts],
     places: dict[str, Place],
     previous: Snapshot | None,
     options: Options,

@@ -18,13 +18,13 @@ from binocular.inspection import DEFAULT_LIMITS, Limits
 from binocular.snapshot import Split
 from binocular.store import Store, file_sha256
 from components.ingest.archives import archive_files
-from components.ingest.contributed import contributions, known
+from components.ingest.contributed import contributions, known, seen_before
 from components.ingest.datasets import DATASETS, Dataset
 from components.ingest.found import Found
 from components.ingest.listing import SUFFIXES, listed_files
 from components.ingest.trees import SCHEME, folder_files, stored_files
 
-__all__ = ["DEFAULT_LIMITS", "Found", "Limits", "Split", "contributions", "known", "open_source"]
+__all__ = ["DEFAULT_LIMITS", "Found", "Limits", "Split", "contributions", "known", "open_source", "seen_before"]
 
 KINDS = (
     "a folder, a zip or tar, a .csv or .jsonl file, an http(s) URL of an archive, s3://bucket/prefix, or one of"

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import TypeVar
 
 from binocular import snapshot
 from binocular.datasets import Reference, fetch_snapshot, latest, publish_snapshot
 from binocular.errors import ConflictError, NotFoundError
-from binocular.snapshot import PACKS, Snapshot, pack_path
+from binocular.snapshot import PACKS, Place, Snapshot, pack_path
 from binocular.store import Store
 from components.ingest.found import Found
-from components.ingest.freezing import Options, freeze_source
-from components.ingest.sources import contributions, known, open_source
+from components.ingest.freezing import Options, freeze_seen, freeze_source
+from components.ingest.sharing import Share, examine_share, folder_of, gathered, is_examined
+from components.ingest.sources import contributions, known, open_source, seen_before
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,35 @@ def ingest_dataset(
     return publish_snapshot(store, scratch / "snapshot", dataset), frozen
 
 
-def _first(added: Iterator[Found], dataset: str) -> Iterator[Found]:
+def ingest_share(source: Source, store: Store, dataset: str, share: Share, scratch: Path) -> int:
+    """Examine a share of a source and of what people contributed; the number of its files."""
+    if is_examined(store, share):
+        return 0
+    reference = latest(store, dataset)
+    before = fetch_snapshot(store, reference, scratch / "previous", packs=False) if reference else None
+    # What the dataset holds already was examined when it came.
+    named = source.files() if source.spec else iter(())
+    found = chain(named, contributions(store))
+    return examine_share(found, share, store, scratch, before, Options())
+
+
+def join_shares(
+    source: Source, store: Store, dataset: str, scratch: Path, options: Options, run: str, shares: int
+) -> tuple[Reference, Snapshot]:
+    """What `ingest_dataset` does, of files that a run's workers have examined."""
+    reference = latest(store, dataset)
+    before = fetch_snapshot(store, reference, scratch / "previous", packs=False) if reference else None
+    places: dict[str, Place] = {}
+    seen = gathered(store, run, shares, scratch / "shares", places)
+    if not source.spec:
+        seen = chain(seen_before(before, store), seen) if before else _first(seen, dataset)
+    frozen = freeze_seen(seen, places, scratch / "snapshot", before, options)
+    published = publish_snapshot(store, scratch / "snapshot", dataset)
+    store.delete_prefix(f"{folder_of(run)}/")
+    return published, frozen
+
+
+def _first(added: Iterator[T], dataset: str) -> Iterator[T]:
     """The first contribution: people may have sent photos before any source was named."""
     found = next(added, None)
     if found is None:

@@ -22,6 +22,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         *,
         seed: int | None = None,  # None: in order
         strength: Strength | None = None,
+        multiple: int = 1,  # of which every batch is one, for so many devices that share it
     ) -> None:
         super().__init__()
         self._images = images
@@ -30,11 +31,12 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._batch_size = batch_size
         self._seed = seed
         self._strength = strength
+        self._multiple = multiple
         self._epoch = 0
         self._order = self._ordered()
 
     def __len__(self) -> int:
-        return math.ceil(len(self._labels) / self._batch_size)
+        return math.ceil(len(self._order) / self._batch_size)
 
     def __getitem__(self, index: int) -> tuple[object, object, object]:
         chosen = self._order[index * self._batch_size : (index + 1) * self._batch_size]
@@ -53,9 +55,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def _ordered(self) -> NDArray[np.int64]:
         number = len(self._labels)
-        if self._seed is None:
-            return np.arange(number)
-        return np.random.default_rng([self._seed, self._epoch]).permutation(number)
+        order = np.arange(number)
+        if self._seed is not None:
+            order = np.random.default_rng([self._seed, self._epoch]).permutation(number)
+        # A device without an image stops them all: the first few images are seen twice instead.
+        return np.resize(order, math.ceil(number / self._multiple) * self._multiple)
 
 
 def class_weights(labels: NDArray[np.int64], classes: int, *, balanced: bool) -> NDArray[np.float32]:

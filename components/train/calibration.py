@@ -11,6 +11,8 @@ from components.train.architectures import LOGITS
 
 # Beyond these, a handful of validation images would decide what no image supports.
 COOLEST, HOTTEST = 0.5, 4.0
+# The share of images of its classes that a network is sure enough about, and the most that it has to be sure.
+KEPT, SUREST = 0.95, 0.9
 
 
 def temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
@@ -26,6 +28,12 @@ def temperature(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float
 def log_loss(logits: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
     """The mean negative log probability of the right class."""
     return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
+
+
+def sure_from(logits: NDArray[np.float32]) -> float:
+    """The confidence that all but a few images of its classes are answered with, and strangers often are not."""
+    confidence = np.exp(log_softmax(logits, axis=1).max(axis=1))
+    return min(SUREST, round(float(np.quantile(confidence, 1 - KEPT)), 3))
 
 
 def divide_logits(model: Any, by: float) -> None:  # noqa: ANN401 - Keras has no types

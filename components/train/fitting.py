@@ -21,6 +21,8 @@ MOMENTUM = 0.9
 FALLS_TO, FALLS_AFTER = 0.3, 0.4
 # The cosine ends at this part of where it begins.
 COSINE_END = 0.01
+# The rate rises over the first pass, or over this part of the phase if that is shorter.
+WARM_SHARE = 10
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,9 @@ def fit(model: Any, training: Batches, validation: Batches, plan: Plan, recipe: 
         "val_loss", patience=recipe.patience, restore_best_weights=True, start_from_epoch=0
     )
     watchers: list[Any] = [progress, stop]
+    if _averages(recipe, plan):
+        # First, so that whoever watches an epoch's end sees the averaged weights, and the best of those is kept.
+        watchers.insert(0, keras.callbacks.SwapEMAWeights(swap_on_epoch=True))
     if recipe.schedule == "plateau":
         waits = max(1, round(recipe.patience * FALLS_AFTER))
         watchers.append(keras.callbacks.ReduceLROnPlateau("val_loss", factor=FALLS_TO, patience=waits))
@@ -59,11 +64,22 @@ def fit(model: Any, training: Batches, validation: Batches, plan: Plan, recipe: 
 def _optimizer(recipe: Recipe, plan: Plan, steps: int) -> Any:  # noqa: ANN401
     rate: Any = plan.learning_rate
     if recipe.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, plan.epochs * steps, alpha=COSINE_END)
+        warm = min(steps, plan.epochs * steps // WARM_SHARE)
+        rate = keras.optimizers.schedules.CosineDecay(
+            rate * COSINE_END, plan.epochs * steps - warm, alpha=COSINE_END, warmup_target=rate, warmup_steps=warm
+        )
+    average: dict[str, Any] = {}
+    if _averages(recipe, plan):
+        average = {"use_ema": True, "ema_momentum": recipe.averaging}
     if recipe.optimizer == "sgd":
-        return keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True)
+        return keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, **average)
     kinds = {"adam": keras.optimizers.Adam, "adamw": keras.optimizers.AdamW, "rmsprop": keras.optimizers.RMSprop}
-    return kinds[recipe.optimizer](rate)
+    return kinds[recipe.optimizer](rate, **average)
+
+
+def _averages(recipe: Recipe, plan: Plan) -> bool:
+    """Whether weights are averaged: not where statistics of batches are learnt, which belong to the last ones."""
+    return plan.phase == "fine-tuning" and recipe.averaging > 0
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]

@@ -24,6 +24,7 @@ from components.train import architectures, calibration
 from components.train.augmentation import STRENGTHS
 from components.train.batches import Batches, class_weights
 from components.train.choices import choose
+from components.train.devices import choose_devices, spread
 from components.train.embeddings import Vectors, embed
 from components.train.energy import measured
 from components.train.fitting import Plan, fit
@@ -85,6 +86,7 @@ class Trained:
     chosen: tuple[Choice, ...]
     history: tuple[Epoch, ...]
     validation: dict[str, float]
+    sure_from: float
     weights: str
 
 
@@ -107,6 +109,8 @@ class Result:
 def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch: Path) -> Result:
     """Train each recipe and keep the one that does best on the validation images."""
     workshop = Workshop(material, origin, scratch)
+    for recipe in recipes:
+        choose_devices(recipe)  # what cannot be is refused before anything is trained
     stop = measured(recipes[0].country)
     best: Trained | None = None
     contestants: list[Contestant] = []
@@ -128,6 +132,8 @@ def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch
 def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     material = workshop.material
     recipe, chosen = choose(recipe, material)
+    recipe, devices = choose_devices(recipe)
+    chosen += devices
     for choice in chosen:
         log.info("chosen", extra={choice.name: choice.value, "because": choice.because})
     keras.utils.set_random_seed(recipe.seed)
@@ -137,7 +143,7 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     history: tuple[Epoch, ...] = ()
     if recipe.pretrained:
         history = _train_head(workshop, recipe, base, model)
-        if recipe.fine_tune_epochs:
+        if recipe.fine_tune_share:
             tuned, helped = _fine_tune(workshop, recipe, base, model)
             history += tuned
             if not helped:
@@ -147,9 +153,9 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
         with workshop.timed("training from scratch"):
             plan = Plan("from scratch", recipe.epochs, recipe.learning_rate)
             history = _fit_pixels(workshop, recipe, model, plan)
-    validation = _calibrate(workshop, recipe, model)
+    validation, sure_from = _calibrate(workshop, recipe, model)
     weights = recipe.weights if recipe.pretrained else "none"
-    return Trained(model, recipe, chosen, history, validation, weights)
+    return Trained(model, recipe, chosen, history, validation, sure_from, weights)
 
 
 def _train_head(
@@ -200,7 +206,10 @@ def _fit_pixels(workshop: Workshop, recipe: Recipe, model: Any, plan: Plan) -> t
     side = recipe.image_size
     training = _batches(workshop, recipe, "train", workshop.pixels("train", side), vary=True)
     validation = _batches(workshop, recipe, "validation", workshop.pixels("validation", side), vary=False)
-    return fit(model, training, validation, plan, recipe)
+    if recipe.devices > 1:
+        log.info("sharing each batch", extra={"phase": plan.phase, "devices": recipe.devices})
+    with spread(model, recipe.devices) as copy:
+        return fit(copy, training, validation, plan, recipe)
 
 
 def _batches(
@@ -216,22 +225,24 @@ def _batches(
         recipe.batch_size,
         seed=recipe.seed if training else None,
         strength=STRENGTHS.get(recipe.augmentation) if vary else None,
+        multiple=recipe.devices,
     )
 
 
-def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> dict[str, float]:  # noqa: ANN401
-    """Divide the logits by the temperature that suits the validation images; how it does on them."""
+def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[dict[str, float], float]:  # noqa: ANN401
+    """Divide the logits by what suits the validation images; how it does on them, and from where on it is sure."""
     logits, labels = _answers(workshop, recipe, model)
     by = calibration.temperature(logits, labels)
     calibration.divide_logits(model, by)
     right = logits.argmax(axis=1) == labels
     recalls = [right[labels == each].mean() for each in np.unique(labels)]
-    return {
+    figures = {
         "accuracy": float(right.mean()),
         "balanced_accuracy": float(np.mean(recalls)),
         "log_loss": calibration.log_loss(logits / by, labels),
         "temperature": by,
     }
+    return figures, calibration.sure_from(logits / by)
 
 
 def _loss(workshop: Workshop, recipe: Recipe, model: Any) -> float:  # noqa: ANN401
@@ -256,6 +267,7 @@ def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidat
         classes=material.classes,
         height=best.recipe.image_size,
         width=best.recipe.image_size,
+        sure_from=best.sure_from,
         snapshot=material.snapshot.digest,
         images={split: len(material.side(split)) for split in SPLITS},
         architecture=best.recipe.architecture,

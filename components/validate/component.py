@@ -8,13 +8,14 @@ from pathlib import Path
 from kfp import dsl
 
 from binocular import registry
-from binocular.datasets import Reference, fetch_snapshot
+from binocular.datasets import Reference, fetch_packs, fetch_snapshot
 from binocular.errors import DataError
 from binocular.snapshot import Snapshot
 from binocular.steps import keep, step
 from binocular.store import Store, connect
 from components import BASE_IMAGE, IMAGE
-from components.validate import validation
+from components.validate import page, validation
+from components.validate.sharing import gathered
 from components.validate.thresholds import Thresholds
 
 log = logging.getLogger(__name__)
@@ -29,15 +30,22 @@ def validate(
     findings: dsl.Output[dsl.Artifact],
     report: dsl.Output[dsl.HTML],
     metrics: dsl.Output[dsl.Metrics],
+    shards: int = 1,
 ) -> None:
-    """Say whether a snapshot is fit to train on; where it is not, the run stops here naming files."""
+    """Say whether a snapshot is fit to train on; where it is not, the run stops here naming files.
+
+    With several shards, `measure` has looked at its images before.
+    """
     with step() as settings, tempfile.TemporaryDirectory() as scratch:
         store = connect(settings)
         drawn = Thresholds.of(thresholds)
         folder = Path(scratch, "snapshot")
-        frozen = fetch_snapshot(store, Reference.at(snapshot), folder)
+        reference = Reference.at(snapshot)
+        frozen = fetch_snapshot(store, reference, folder, packs=shards == 1)
+        measured = gathered(store, reference, frozen, shards, Path(scratch)) if shards > 1 else None
         before = _champions_data(store, name, champion, Path(scratch)) if champion else None
-        found = validation.validate(frozen, folder, drawn, before)
+        found = validation.validate(frozen, folder, drawn, before, measured)
+        fetch_packs(store, folder, page.packs(found, frozen))
         validation.write(found, frozen, folder, Path(findings.path))
         for each in found.findings:
             log.info(each.check, extra={"severity": each.severity, "found": each.message})

@@ -62,8 +62,7 @@ def render(report: Report, snapshot: Snapshot, folder: Path) -> str:
     """The page of a report on a snapshot whose packs lie in a folder."""
     problems = [_problem(each) for each in report.findings]
     samples = _samples(report, snapshot.rows)
-    wanted = [shown.sha256 for shown in _all_shown(problems) if shown.sha256]
-    wanted += [row.sha256 for _, rows in samples for row in rows]
+    wanted = _wanted(problems, samples)
     bars, hidden_classes = class_bars(report)
     return render_page(
         Path(__file__).parent,
@@ -113,6 +112,18 @@ def _shown(file: File, place: int = 0) -> Shown:
         short(file.sources[place]),
         short(" = ".join(file.sources), MOST_CHARACTERS * 4),
     )
+
+
+def packs(report: Report, snapshot: Snapshot) -> set[str]:
+    """The packs that hold what the page shows."""
+    wanted = set(_wanted([_problem(each) for each in report.findings], _samples(report, snapshot.rows)))
+    return {row.place.pack for row in snapshot.rows if row.sha256 in wanted}
+
+
+def _wanted(problems: Sequence[Problem], samples: Sequence[tuple[str, list[Row]]]) -> list[str]:
+    """The digests of the pictures, those of problems first."""
+    wanted = [shown.sha256 for shown in _all_shown(problems) if shown.sha256]
+    return wanted + [row.sha256 for _, rows in samples for row in rows]
 
 
 def _all_shown(problems: Iterable[Problem]) -> Iterator[Shown]:

@@ -1,12 +1,12 @@
 """What the pixels say: dark, light, blurred and empty images, and odd sizes and shapes.
 
 The measures and scores are cleanvision's; the lines are drawn by `Thresholds`. Images are read pack by pack and
-decoded small, several at once, so memory holds a few of them and seven numbers of each.
+decoded small, several at once, so memory holds a few of them and some numbers of each.
 """
 
 import logging
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,6 +38,9 @@ _ENTROPY = {"normalizing_factor": 0.1}
 
 log = logging.getLogger(__name__)
 
+# What was measured of each image, by its digest.
+Measures = dict[str, tuple[float, ...]]
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -67,10 +70,10 @@ class Scores:
     odd: dict[str, NDArray[np.bool_]]
 
 
-def outliers(rows: Sequence[Row], folder: Path, thresholds: Thresholds) -> Checked:
-    """What is odd about the images of a snapshot's folder."""
+def outliers(rows: Sequence[Row], measured: Measures, thresholds: Thresholds) -> Checked:
+    """What is odd about the images of a snapshot, by what was measured of each."""
     checked = Checked()
-    scores = score(rows, folder, thresholds)
+    scores = score(rows, measured, thresholds)
     by_image: dict[str, list[Row]] = {}
     for row in rows:
         by_image.setdefault(row.sha256, []).append(row)
@@ -108,17 +111,15 @@ def _measured(problem: Problem, row: Row, value: float) -> str:
     return f"score {value:.2f}" if np.isfinite(value) else "no score"
 
 
-def score(rows: Sequence[Row], folder: Path, thresholds: Thresholds) -> Scores:
-    """Measure every image once and score it with cleanvision."""
+def score(rows: Sequence[Row], measured: Measures, thresholds: Thresholds) -> Scores:
+    """The scores that cleanvision gives to measures."""
     # A second of imports, pandas and matplotlib among them: only whoever looks at pixels pays for it.
     import pandas as pd  # noqa: PLC0415
 
-    distinct = {row.sha256: row for row in rows}
-    # In the order of the packs, which is the order in which they are measured.
-    ordered = sorted(distinct.values(), key=lambda row: (row.place.pack, row.place.offset))
+    ordered = _ordered(rows)
     properties, parameters = _properties(), _parameters(thresholds)
-    columns = [column for each in properties.values() for column in each.score_columns]
-    raw = pd.DataFrame.from_records(list(_measure(ordered, folder, columns)), columns=columns)
+    columns = _columns(properties)
+    raw = pd.DataFrame.from_records([measured[row.sha256] for row in ordered], columns=columns)
     values: dict[str, NDArray[np.float64]] = {}
     odd: dict[str, NDArray[np.bool_]] = {}
     for problem in PROBLEMS:
@@ -151,19 +152,32 @@ def _limit(problem: Problem, thresholds: Thresholds) -> float:
     return ODD_SIZE_SCORE if problem.check == "odd_size" else float(getattr(thresholds, problem.check))
 
 
-def _measure(ordered: Sequence[Row], folder: Path, columns: Sequence[str]) -> Iterator[tuple[float, ...]]:
-    """The measures of each image, in order, with progress in the log."""
+def measure(rows: Sequence[Row], folder: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """The digest and the measures of each image of a snapshot's folder, with progress in the log."""
     properties = _properties()
     of_pixels = [properties[name] for name in ("dark", "blurry", "low_information")]
+    columns = _columns(properties)
+    ordered = _ordered(rows)
 
-    def measure(item: tuple[Row, bytes]) -> tuple[float, ...]:
+    def measured(item: tuple[Row, bytes]) -> tuple[str, tuple[float, ...]]:
         row, data = item
         image = small(row, data, MOST_SIDE)
-        measured = {name: float(value) for each in of_pixels for name, value in each.calculate(image).items()}
+        found = {name: float(value) for each in of_pixels for name, value in each.calculate(image).items()}
         # Of the photo itself, not of what it was shrunk to.
-        measured["size"] = float(np.sqrt(float(row.width) * row.height))
-        measured["aspect_ratio"] = min(row.width / row.height, row.height / row.width)
-        return tuple(measured[column] for column in columns)
+        found["size"] = float(np.sqrt(float(row.width) * row.height))
+        found["aspect_ratio"] = min(row.width / row.height, row.height / row.width)
+        return row.sha256, tuple(found[column] for column in columns)
 
-    measured = in_parallel(os.cpu_count() or 1, measure, snapshot.images(folder, ordered))
-    return with_progress(measured, log, "validating", of=len(ordered))
+    done = in_parallel(os.cpu_count() or 1, measured, snapshot.images(folder, ordered))
+    return with_progress(done, log, "validating", of=len(ordered))
+
+
+def _columns(properties: Mapping[str, "ImageProperty"]) -> list[str]:
+    """The names of the measures, in their order."""
+    return [column for each in properties.values() for column in each.score_columns]
+
+
+def _ordered(rows: Sequence[Row]) -> list[Row]:
+    """A row an image, in the order of the packs, which is the order in which they are measured."""
+    distinct = {row.sha256: row for row in rows}
+    return sorted(distinct.values(), key=lambda row: (row.place.pack, row.place.offset))

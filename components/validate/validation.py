@@ -11,15 +11,24 @@ from components.validate import amounts, copies, page
 from components.validate import report as reports
 from components.validate.drift import drift
 from components.validate.findings import Checked
-from components.validate.pixels import outliers
+from components.validate.pixels import Measures, measure, outliers
 from components.validate.report import Report
 from components.validate.thresholds import Thresholds
 
 PAGE = "report.html"
 
 
-def validate(snapshot: Snapshot, folder: Path, thresholds: Thresholds, champion: Snapshot | None) -> Report:
-    """What there is to say about a snapshot whose packs lie in a folder, also next to the champion's data."""
+def validate(
+    snapshot: Snapshot,
+    folder: Path,
+    thresholds: Thresholds,
+    champion: Snapshot | None,
+    measured: Measures | None = None,
+) -> Report:
+    """What there is to say about a snapshot whose packs lie in a folder, also next to the champion's data.
+
+    Where its images were measured already, the packs are not needed.
+    """
     rows = snapshot.rows
     checked = amounts.unreadable(snapshot, thresholds)
     conflicts = copies.label_conflicts(rows, thresholds)
@@ -31,7 +40,7 @@ def validate(snapshot: Snapshot, folder: Path, thresholds: Thresholds, champion:
     checked.add(copies.near_label_conflicts(rows, conflicts.quarantined))
     checked.add(copies.near_duplicates(rows))
     if rows:
-        checked.add(outliers(rows, folder, thresholds))
+        checked.add(outliers(rows, dict(measure(rows, folder)) if measured is None else measured, thresholds))
     checked.add(amounts.balance(snapshot, checked.quarantined, thresholds))
     checked.add(amounts.enough(snapshot, checked.quarantined, thresholds))
     if champion is not None:

@@ -22,6 +22,7 @@ from binocular.imaging import decode
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from binocular.wire import services
+from gateway import predictions
 from tests.gateway_server import BEARER, NAME, ROOT, documented_app, picture, publish_facts, settings_for
 from tests.modelfolders import SIDE, make_classifier, publish
 from tests.modelserver import ModelServer
@@ -165,6 +166,19 @@ def test_below_the_asked_confidence_the_answer_is_unknown(settings: Settings, cl
     doubtful = beside(client, settings, gateway_confidence=1.0)
     answer = ask(doubtful).json
     assert (answer["label"], answer["best_guess"]) == ("unknown", "glass")
+
+
+def test_a_version_says_itself_from_where_on_it_is_sure(settings: Settings, client: Any) -> None:
+    own = beside(client, settings, gateway_confidence=None)
+    confidence = ask(own).json["confidence"]
+    versions = own.application.extensions["binocular"].versions
+    for sure_from, label in (
+        (confidence / 2, "glass"),
+        ((confidence + 1) / 2, "unknown"),
+        (None, "glass" if confidence >= predictions.SURE_FROM else "unknown"),
+    ):
+        versions._known[1] = versions.of(1).model_copy(update={"sure_from": sure_from})
+        assert ask(own).json["label"] == label
 
 
 @pytest.mark.parametrize(

@@ -96,6 +96,18 @@ def test_a_second_training_is_refused_with_the_id_of_the_first(
     assert start(other).status_code == 202
 
 
+def test_a_training_that_is_told_nothing_is_told_what_made_the_version_in_production(
+    client: Any, settings: Settings, tmp_path: Path
+) -> None:
+    first = start(client, until=str(tmp_path)).json["run_id"]
+    ended(client, first)
+    version = publish_facts(connect(settings), tmp_path / "v", ["a", "b"], 96, first)
+    assert promote(client, version).status_code == 200
+    for body, until in ((None, str(tmp_path)), ({"parameters": {}}, "")):
+        again = client.post("/v1/retrain", json=body, headers=BEARER).json["run_id"]
+        assert ended(client, again)["parameters"]["until"] == until
+
+
 def test_of_many_who_start_at_once_one_does(settings: Settings, gate: Path, pipelines: PipelinesServer) -> None:
     clients = [documented_app(settings).test_client() for _ in range(6)]
     before = len(pipelines.client().list_runs(page_size=100).runs or [])

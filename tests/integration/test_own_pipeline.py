@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 import urllib3
 
-from binocular import registry
+import components
+from binocular import datasets, registry
 from binocular.parts import gateway_token, gateway_url
 from binocular.progress import latest
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
+from pipeline.cluster import Cluster
+from pipeline.compile import package
 from tests.machine import Machine
 from tests.servers import wait_until
 
@@ -25,7 +28,7 @@ def machine(trained_machine: Machine) -> Machine:
 
 
 def pipeline(machine: Machine, **parameters: object) -> tuple[int, str]:
-    given = {"architecture": "small_cnn", "augmentation": "none", **parameters}
+    given = {"architecture": "small_cnn", "epochs": 24, "augmentation": "none", **parameters}
     flags = [argument for name, value in given.items() for argument in ("-p", f"{name}={value}")]
     return machine.run("run", *flags)
 
@@ -150,6 +153,29 @@ def test_a_model_that_is_not_good_enough_is_turned_away_and_what_has_not_changed
     again = steps(machine, runs[1])
     known = {name for name, line in again.items() if "result was known" in line}
     assert known == {"validate", "train", "evaluate"}, again
+
+
+def test_a_package_whose_workers_share_the_photos_comes_to_a_snapshot_and_a_report(
+    machine: Machine, photos: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "shared.yaml"
+    path.write_text(package(components.IMAGE, Cluster(shards=2)))
+
+    # Nothing is enough for it, so that it stops where the shares have come together.
+    wanted = {"name": "shared", "source": photos, "thresholds": '{"least_images_per_class": 10000}'}
+    flags = [part for name, value in wanted.items() for part in ("-p", f"{name}={value}")]
+    code, output = machine.run("run", str(path), *flags)
+
+    assert (code != 0, "Add photos" in output) == (True, True), output
+    reference = datasets.latest(machine.store(), "shared")
+    assert reference is not None
+    assert len(list(machine.store().entries(f"measures/{reference.prefix}/"))) == 2
+    headers = {"Authorization": f"Bearer {gateway_token(machine.settings)}"}
+    url = f"{gateway_url(machine.settings)}/v1/runs/{run_id(output)}"
+    told = urllib3.request("GET", url, headers=headers, timeout=30, retries=False).json()
+    assert [(step["name"], step["state"]) for step in told["steps"]][:4] == [
+        ("examine", "SUCCEEDED"), ("ingest", "SUCCEEDED"), ("measure", "SUCCEEDED"), ("validate", "FAILED")
+    ]  # fmt: skip
 
 
 def test_data_that_is_not_fit_stops_the_run_naming_what_to_do_and_keeps_the_report(

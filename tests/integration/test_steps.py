@@ -77,7 +77,9 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
     rows = quarantine.read(home / "validation", frozen)
     material = Material(frozen, home / "snapshot", rows)
     origin = Origin(FolderShelf(home / "shelf"), None, home / "downloads")
-    train(material, [Recipe(architecture="small_cnn")], origin, home / "scratch").write(home / "candidate")
+    train(material, [Recipe(architecture="small_cnn", epochs=24)], origin, home / "scratch").write(
+        home / "candidate"
+    )
     question = Question(home / "snapshot", home / "candidate", validation=home / "validation")
     write_evaluation(evaluate(question), home / "evaluation")
     verdict, classes = Verdict.read(home / "evaluation"), class_figures(home / "evaluation")

@@ -1,6 +1,9 @@
 """Training with real networks: what is kept between trainings, what is repeatable, what is refused."""
 
+import json
 import resource
+import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,7 +75,13 @@ def material(folder: Path) -> Material:
 
 
 def recipe(photos: Photos, **changes: Any) -> Recipe:
-    given = {"weights": str(photos.weights), "alpha": 0.35, "image_size": SIDE, "epochs": 2, "fine_tune_epochs": 0}
+    given = {
+        "weights": str(photos.weights),
+        "alpha": 0.35,
+        "image_size": SIDE,
+        "epochs": 2,
+        "fine_tune_share": 0.0,
+    }
     return Recipe.of({**given, **changes})
 
 
@@ -84,6 +93,20 @@ def trained(folder: Path, scratch: Path, *recipes: Recipe, shelf: Path | None = 
 def answers(result: Result) -> NDArray[np.float32]:
     images = np.random.default_rng(0).integers(0, 256, (4, result.facts.height, result.facts.width, 3), np.uint8)
     return np.asarray(architectures.classifier(result.best.model)(images))
+
+
+def on_two_devices(folder: Path, recipes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What came of each recipe in a process whose TensorFlow sees two devices."""
+    command = [sys.executable, "-m", "tests.two_devices", str(folder), json.dumps(recipes)]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return [json.loads(line) for line in ran.stdout.splitlines()]
+
+
+def last_layer(result: Result) -> NDArray[np.float32]:
+    """The weights of the head, undivided by a temperature."""
+    weights: NDArray[np.float32] = result.best.model.get_layer(architectures.LOGITS).get_weights()[0]
+    return weights * result.facts.validation["temperature"]
 
 
 def cpu_s() -> float:
@@ -154,14 +177,14 @@ def test_what_is_kept_in_the_store_serves_another_machine(
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Photos, tmp_path: Path) -> None:
-    tuned = {"fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
+    tuned = {"fine_tune_share": 0.6, "fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
     first, second = (
         trained(photos.before, tmp_path / str(n), recipe(photos, seed=7, **tuned), shelf=tmp_path / "shelf")
         for n in range(2)
     )
     other = trained(photos.before, tmp_path / "3", recipe(photos, seed=8), shelf=tmp_path / "shelf")
-    assert np.allclose(answers(first), answers(second), atol=1e-4)
-    assert not np.allclose(answers(first), answers(other), atol=1e-4)
+    assert np.allclose(last_layer(first), last_layer(second), atol=1e-3)
+    assert not np.allclose(last_layer(first), last_layer(other), atol=1e-3)
 
 
 def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(photos: Photos, tmp_path: Path) -> None:
@@ -226,6 +249,32 @@ def test_batches_are_the_same_for_the_same_seed_and_new_each_epoch() -> None:
     assert all(np.array_equal(a, b) for a, b in zip(one[0] + one[1], same[0] + same[1], strict=True))
     assert not np.array_equal(one[0][0], one[1][0])
     assert not np.array_equal(one[0][0], other[0][0])
+
+
+@pytest.mark.parametrize(("images", "sizes"), [(10, [4, 4, 4]), (12, [4, 4, 4]), (1, [4])])
+def test_a_batch_that_devices_share_feeds_each_of_them(images: int, sizes: list[int]) -> None:
+    pixels = np.arange(images, dtype=np.uint8).reshape(images, 1, 1, 1)
+    batches = Batches(pixels, np.zeros(images, np.int64), np.ones(1, np.float32), 4, seed=0, multiple=4)
+
+    seen = [np.asarray(batches[place][0]).ravel() for place in range(len(batches))]
+
+    assert [len(each) for each in seen] == sizes
+    assert set(np.concatenate(seen)) == set(range(images))
+
+
+def test_training_on_two_devices_comes_to_what_one_device_comes_to(photos: Photos) -> None:
+    base = {"architecture": "small_cnn", "image_size": 32, "epochs": 1, "augmentation": "none", "dropout": 0}
+    asked = [{"devices": 1}, {}, {"devices": 3}, {"devices": 2, "batch_size": 31}]
+
+    one, two, too_many, uneven = on_two_devices(photos.before, [base | each for each in asked])
+
+    assert (one["devices"], two["devices"]) == (1, 2)
+    assert "devices" in two["chosen"]
+    assert "devices" not in one["chosen"]
+    assert two["loss"] == pytest.approx(one["loss"], rel=0.03)
+    assert two["validation"]["log_loss"] == pytest.approx(one["validation"]["log_loss"], rel=0.01)
+    assert "devices is 3, and TensorFlow sees 2 CPU" in too_many["refused"]
+    assert "batch_size is 31" in uneven["refused"]
 
 
 def test_rare_classes_count_as_much_as_others() -> None:

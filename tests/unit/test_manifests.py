@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -230,3 +231,31 @@ def test_a_prepared_deployment_renders_with_its_pipeline_and_no_unbuilt_image(tm
     spec = next(yaml.load_all(package, yaml.CSafeLoader))
     steps = {each["container"]["image"] for each in spec["deploymentSpec"]["executors"].values()}
     assert steps == {f"r.example.com/t/binocular-components:{IMAGES['components'].tag()}"}
+
+
+def test_the_example_of_a_training_job_is_a_valid_pod_whose_commands_are_ours() -> None:
+    claim, runtime, job = yaml.safe_load_all((render.FOLDER / "trainer" / "trainjob.yaml").read_text())
+    (node,) = runtime["spec"]["template"]["spec"]["replicatedJobs"]
+    pod = node["template"]["spec"]["template"]["spec"]
+    template = {"spec": {**pod, "restartPolicy": "Never"}}
+    plain = {"apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": "x"}, "spec": {"template": template}}
+    for version in VERSIONS:
+        for each in (claim, plain):
+            assert kubernetes_validate.validate(each, version, strict=True) == version
+
+    assert job["spec"]["runtimeRef"]["name"] == runtime["metadata"]["name"]
+    (snapshot,), (trainer,) = pod["initContainers"], pod["containers"]
+    assert (node["name"], trainer["name"]) == ("node", "node"), (
+        "what a TrainJob says is of a container of this name"
+    )
+    for each in (snapshot, trainer):
+        assert each["securityContext"]["readOnlyRootFilesystem"]
+        sources = {env["name"]: next(iter(env["valueFrom"].values())) for env in each["env"] if "valueFrom" in env}
+        assert {name: (said["name"], said["key"]) for name, said in sources.items()} == {
+            **{name: (CONFIG_MAP, key) for key, name in ADDRESS.items()},
+            **{name: (SECRET, key) for key, name in KEYS.items()},
+        }
+    for arguments in (trainer["args"], job["spec"]["trainer"]["args"]):
+        command = [sys.executable, *trainer["command"][1:], *arguments, "--help"]
+        told = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+        assert told.returncode == 0, told.stderr

@@ -14,10 +14,12 @@ import pytest
 import yaml
 
 import components
+from binocular.flow import Flow
 from components.train.recipe import Recipe
 from pipeline import compile as compiling
 from pipeline import form
 from pipeline.cluster import NEEDS, Cluster
+from pipeline.local.package import vet
 from pipeline.pipeline import compiled_for
 
 FOLDER = Path(components.__file__).parent
@@ -139,11 +141,33 @@ def _tasks_with_tries(text: str) -> dict[str, dict[str, Any]]:
     return {name: task for name, task in found.items() if "retryPolicy" in task}
 
 
-def test_the_executor_finds_every_step(spec: dict[str, Any]) -> None:
+@pytest.fixture(scope="module")
+def shared() -> dict[str, Any]:
+    """The package of a cluster where several workers look at the photos."""
+    spec: dict[str, Any] = next(iter(yaml.safe_load_all(compiling.package(components.IMAGE, Cluster(shards=3)))))
+    return spec
+
+
+def test_workers_come_before_the_step_that_joins_what_they_saw(shared: dict[str, Any]) -> None:
+    flow = Flow.of(shared)
+    drawn = [(node.name, [each.rpartition("/")[2] for each in node.after]) for node in flow.nodes]
+    assert drawn[:4] == [
+        ("examine", []), ("ingest", ["examine"]), ("measure", ["ingest"]), ("validate", ["measure"])
+    ]  # fmt: skip
+    assert vet(shared).name == "binocular"
+    found = every_task(shared)
+    loops = [task for task in found.values() if "parameterIterator" in task]
+    assert [each["parameterIterator"]["items"]["raw"] for each in loops] == ["[0, 1, 2]"] * 2
+    for name in ("examine", "ingest", "measure", "validate"):
+        assert found[name]["inputs"]["parameters"]["shards"]["runtimeValue"]["constant"] == 3
+        assert _is_cached(found[name]) == (name in {"measure", "validate"})
+
+
+def test_the_executor_finds_every_step(shared: dict[str, Any]) -> None:
     config = configparser.ConfigParser()
     config.read(FOLDER / "kfp_config.ini")
     found = dict(config["Components"])
-    for executor in spec["deploymentSpec"]["executors"].values():
+    for executor in shared["deploymentSpec"]["executors"].values():
         name = executor["container"]["args"][-1]
         assert f"def {name}(" in (FOLDER / found.pop(name)).read_text()
     assert found == {}

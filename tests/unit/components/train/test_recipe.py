@@ -7,7 +7,9 @@ import pytest
 
 from binocular.errors import DataError, SettingError
 from binocular.snapshot import Place, Row, Snapshot, Split, freeze
+from components.train import choices
 from components.train.choices import choose
+from components.train.headroom import available
 from components.train.material import Material
 from components.train.recipe import Recipe
 from components.train.sweep import Contestant, Sweep, parse, recipes
@@ -26,7 +28,7 @@ def material(*rows: Row, of: Snapshot | None = None) -> Material:
 ENOUGH = (row(1, "glass", "train"), row(2, "metal", "train"), row(3, "glass", "validation"))
 
 
-@pytest.mark.parametrize(("side", "chosen"), [(40, 96), (100, 128), (150, 160), (3000, 160)])
+@pytest.mark.parametrize(("side", "chosen"), [(40, 96), (100, 128), (150, 160), (3000, 224)])
 def test_the_image_size_follows_the_photos(side: int, chosen: int) -> None:
     rows = [replace(each, width=side, height=side + 1) for each in ENOUGH]
 
@@ -38,14 +40,60 @@ def test_the_image_size_follows_the_photos(side: int, chosen: int) -> None:
 
 
 def test_what_is_given_is_not_chosen() -> None:
-    given = Recipe(image_size=200, epochs=3, learning_rate=0.1)
+    given = Recipe(
+        image_size=200,
+        epochs=3,
+        learning_rate=0.1,
+        fine_tune_epochs=2,
+        batch_size=8,
+        class_weights="balanced",
+        augmentation="none",
+    )
     assert choose(given, material(*ENOUGH)) == (given, ())
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(200, 20), (2100, 10), (1_000_000, 4)])
+def test_fine_tuning_passes_over_many_images_less_often(images: int, epochs: int) -> None:
+    many = material(*ENOUGH, *[replace(ENOUGH[0], sha256=f"{n + 10:064x}") for n in range(images - 2)])
+    assert choose(Recipe(), many)[0].fine_tune_epochs == epochs
+    assert choose(Recipe(fine_tune_share=0), many)[0].fine_tune_epochs == 0
+
+
+@pytest.mark.parametrize(("gigabytes", "batch"), [(64, 32), (3, 16), (0.1, 4)])
+def test_a_step_takes_as_many_images_as_memory_allows(
+    gigabytes: float, batch: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choices, "available", lambda: int(gigabytes * 2**30))
+    recipe, chosen = choose(Recipe(image_size=224), material(*ENOUGH))
+    assert recipe.batch_size == batch
+    assert any(f"{gigabytes:.1f} GiB" in each.because for each in chosen)
+
+
+@pytest.mark.parametrize(("rare", "value"), [(10, "none"), (4, "balanced")])
+def test_a_rare_class_counts_more(rare: int, value: str) -> None:
+    counts = {"glass": 10, "metal": rare}
+    rows = [row(1, "glass", "validation")]
+    rows += [row(100 * len(label) + n, label, "train") for label, number in counts.items() for n in range(number)]
+    assert choose(Recipe(), material(*rows))[0].class_weights == value
+
+
+def test_a_container_s_memory_is_what_its_limit_leaves(tmp_path: Path) -> None:
+    free = available(tmp_path)  # no group, no limit
+    assert free > 0
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available(tmp_path) > 0
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 150\n")
+    assert available(tmp_path) == 450
 
 
 def test_a_network_from_nothing_learns_longer_and_faster_than_a_head() -> None:
     scratch, _ = choose(Recipe(architecture="small_cnn"), material(*ENOUGH))
     head, _ = choose(Recipe(), material(*ENOUGH))
     assert (scratch.learning_rate, head.learning_rate) == (3e-3, 1e-3)
+    assert (scratch.augmentation, head.augmentation) == ("light", "strong")
+    assert (scratch.epochs, scratch.fine_tune_epochs) == (48, 0)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_twenty_thousand_images_with_thousands_of_problems_stay_below_two_megaby
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("binocular.snapshot.images", images)
         patch.setattr("components.validate.validation.outliers", lambda *_: Checked())
-        report = validate(snapshot, folder, Thresholds(), None)
+        report = validate(snapshot, folder, Thresholds(), None, measured={})
         text = page.render(report, snapshot, folder)
     assert {"leakage", "duplicates", "near_label_conflicts", "unreadable"} <= {
         each.check for each in report.findings
