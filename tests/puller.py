@@ -113,8 +113,9 @@ class PullerProcess:
         wait_until(lambda: self.folder.offered() == version)
 
     def in_step(self) -> None:
-        """Wait until it says that it offers what is in production."""
-        wait_until(lambda: (told := self.told()) and told["in_step"])
+        """Wait until it has looked, and says that it offers what is in production."""
+        # Before its first look it knows of nothing that it should offer.
+        wait_until(lambda: (told := self.told()) and told["in_step"] and told["synced"])
 
     def told(self, path: str = "/readyz") -> dict[str, Any] | None:
         """What it says about the first model."""
