@@ -223,7 +223,7 @@ def test_the_pipeline_says_what_it_may_be_told(client: Any, settings: Settings, 
     parameters = {each["name"]: each for each in answer["parameters"]}
     assert "name" not in parameters
     assert parameters["architecture"]["choices"] == ["mobilenet_v2", "efficientnet_v2_b0", "small_cnn"]
-    assert (parameters["batch_size"]["default"], parameters["batch_size"]["most"]) == (32, 4096)
+    assert (parameters["batch_size"]["default"], parameters["batch_size"]["most"]) == (0, 4096)
     assert {each["name"] for each in parameters["gate"]["members"]} >= {"min_accuracy", "max_accuracy_drop"}
     (tmp_path / "none.yaml").write_text("a: [")
     broken = documented_app(settings.model_copy(update={"gateway_package": tmp_path / "none.yaml"})).test_client()
