@@ -17,6 +17,10 @@ FACTS = "candidate.json"
 IMAGES = "images"
 PROBABILITIES = "probabilities"
 FEATURES = "features"
+# The layer whose vector an image is known by, the vectors of what was learnt from, and how near an image comes.
+POOLED = "pool"
+PROTOTYPES = "prototypes.npy"
+FAMILIARITY = "familiarity"
 
 
 class Answers(Document):
@@ -27,6 +31,8 @@ class Answers(Document):
     width: int = Field(ge=1)
     sure_from: float | None = Field(None, ge=0, le=1)
     """An answer with less confidence is hardly about one of the classes; None where that was not measured."""
+    familiar_from: float | None = Field(None, ge=-1, le=1)
+    """What is less familiar is like nothing that was learnt from; None of a model that does not tell."""
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:

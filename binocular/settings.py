@@ -242,8 +242,8 @@ class Settings(BaseSettings):
     """Longest time that a request waits for a store or a pipelines API that does not answer, in seconds."""
 
     gateway_confidence: float | None = Field(None, ge=0, le=1)
-    """Below this confidence the answer is `unknown`, with the best guess beside it. Unset: each version's own,
-    which 95 % of the photos it was calibrated on reach."""
+    """Below this confidence the answer is `unknown`, with the best guess beside it. Unset: each version has
+    lines of its own, for how familiar a photo is and how sure the answer."""
 
     gateway_fetch_urls: bool = False
     """Whether images may be named by a web address, which the gateway fetches; never from private networks."""

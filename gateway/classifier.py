@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +40,7 @@ class Classified:
     version: int
     decode_s: float
     predict_s: float
+    familiarity: float | None = None  # None where the version does not tell
 
 
 Outcome = Classified | BinocularError
@@ -97,13 +99,16 @@ def _outcomes(
         )
     for phase, took in zip(("decode", "predict"), seconds, strict=True):
         metrics.PHASES.labels(phase).observe(took)
-    rows = iter(answer.probabilities.tolist())
-    return [
-        each
-        if isinstance(each, BinocularError)
-        else Classified(classes, tuple(next(rows)), answer.version, *seconds)
-        for each in decoded
-    ]
+    familiarities = repeat(None) if answer.familiarity is None else answer.familiarity.tolist()
+    told = zip(answer.probabilities.tolist(), familiarities, strict=False)
+    outcomes: list[Outcome] = []
+    for each in decoded:
+        if isinstance(each, BinocularError):
+            outcomes.append(each)
+        else:
+            probabilities, familiarity = next(told)
+            outcomes.append(Classified(classes, tuple(probabilities), answer.version, *seconds, familiarity))
+    return outcomes
 
 
 def _decoded(data: bytes, signature: Signature, most_pixels: int) -> Pixels | BinocularError:

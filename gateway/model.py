@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binocular.bundle import INPUT, OUTPUT, SIGNATURE
+from binocular.candidate import FAMILIARITY
 from binocular.errors import (
     BinocularError,
     ModelAnswerError,
@@ -58,10 +59,16 @@ class Signature:
 
 @dataclass(frozen=True)
 class Answer:
-    """Probabilities [images, classes], and the version they are of."""
+    """Probabilities [images, classes], how familiar each image is if the model tells, and the version."""
 
     version: int
     probabilities: NDArray[np.float32]
+    familiarity: NDArray[np.float32] | None = None
+
+    def about(self, images: slice) -> "Answer":
+        """The part of it that is about some of the images."""
+        familiarity = None if self.familiarity is None else self.familiarity[images]
+        return Answer(self.version, self.probabilities[images], familiarity)
 
 
 class Model:
@@ -87,7 +94,8 @@ class Model:
 
     def predict(self, pixels: NDArray[np.uint8], signature: Signature, deadline_s: float = math.inf) -> Answer:
         """Ask for the probabilities of uint8 images [n, height, width, 3] of the signature's size."""
-        request = messages.PredictRequest(output_filter=[OUTPUT])
+        # Without a filter: a version that lacks what a filter names would refuse.
+        request = messages.PredictRequest()
         request.model_spec.name = self.name
         request.model_spec.signature_name = SIGNATURE
         expected = (len(pixels), signature.height, signature.width, CHANNELS)
@@ -95,13 +103,11 @@ class Model:
             raise ValueError(f"pixels are {pixels.shape}, not {expected}")
         request.inputs[INPUT].CopyFrom(tensors.to_proto(pixels))
         response = self._call("PredictionService", "Predict", request, deadline_s)
-        try:
-            probabilities = tensors.to_array(response.outputs[OUTPUT], limit=1 << 24)
-        except TensorError as error:
-            raise ModelAnswerError(f"the answer of the model cannot be read: {error}") from None
-        if probabilities.ndim != 2 or len(probabilities) != len(pixels) or not np.isfinite(probabilities).all():  # noqa: PLR2004
-            raise ModelAnswerError(f"the model answered {probabilities.shape} to {len(pixels)} images")
-        return Answer(int(response.model_spec.version.value), probabilities.astype(np.float32))
+        probabilities = _output(response, OUTPUT, len(pixels), rank=2)
+        familiarity = (
+            _output(response, FAMILIARITY, len(pixels), rank=1) if FAMILIARITY in response.outputs else None
+        )
+        return Answer(int(response.model_spec.version.value), probabilities, familiarity)
 
     def available(self) -> list[int]:
         """The versions that answer, the newest first; ModelUnavailableError where none does."""
@@ -144,6 +150,17 @@ class Model:
             return ask(request, timeout=min(self._deadline_s, deadline_s))
         except grpc.RpcError as error:
             raise _translated(error, f"{method} of {self.name} at {self._address}") from None
+
+
+def _output(response: Any, name: str, images: int, rank: int) -> NDArray[np.float32]:  # noqa: ANN401 - a message
+    """An output of an answer, a row an image."""
+    try:
+        found = tensors.to_array(response.outputs[name], limit=1 << 24)
+    except TensorError as error:
+        raise ModelAnswerError(f"the answer of the model cannot be read: {error}") from None
+    if found.ndim != rank or len(found) != images or not np.isfinite(found).all():
+        raise ModelAnswerError(f"the model answered {found.shape} as {name} to {images} images")
+    return found.astype(np.float32)
 
 
 def _translated(error: Any, what: str) -> BinocularError:  # noqa: ANN401 - an RpcError is a call too

@@ -3,6 +3,7 @@
 import base64
 import time
 from contextlib import ExitStack
+from typing import Literal
 
 from flask import Blueprint
 
@@ -140,7 +141,8 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
     settings = services().settings
     ranked = sorted(zip(found.classes, found.probabilities, strict=True), key=lambda pair: -pair[1])
     best, confidence = ranked[0]
-    label = best if confidence >= _sure_from(found.version) else UNKNOWN
+    doubt = _doubt(found, confidence)
+    label = UNKNOWN if doubt else best
     metrics.LABELS.labels(label, found.version).inc()
     metrics.CONFIDENCE.observe(confidence)
     return Prediction(
@@ -148,6 +150,7 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
         label=label,
         best_guess=best,
         confidence=confidence,
+        doubt=doubt,
         probabilities=dict(ranked[: options.top_k]),
         model=ModelVersion(name=settings.model_name, version=found.version),
         latency_ms=Latency(
@@ -157,13 +160,16 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
     )
 
 
-def _sure_from(version: int) -> float:
-    """The confidence that an answer of a version needs: what is set, else the version's own."""
+def _doubt(found: Classified, confidence: float) -> Literal["unfamiliar", "unsure"] | None:
+    """Why an answer is not given: the image is like nothing that was learnt from, or like several classes."""
     here = services()
     if here.settings.gateway_confidence is not None:
-        return here.settings.gateway_confidence
-    own = here.versions.of(version).sure_from
-    return SURE_FROM if own is None else own
+        return "unsure" if confidence < here.settings.gateway_confidence else None
+    facts = here.versions.of(found.version)
+    familiar_from, familiarity = facts.familiar_from, found.familiarity
+    if familiar_from is not None and familiarity is not None and familiarity < familiar_from:
+        return "unfamiliar"
+    return "unsure" if confidence < (SURE_FROM if facts.sure_from is None else facts.sure_from) else None
 
 
 def _ms(seconds: float) -> float:

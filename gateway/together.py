@@ -88,8 +88,8 @@ class Together:
         finally:
             self._next()
         for row, each in enumerate(others, 1):
-            each.told.set_result(Answer(answer.version, answer.probabilities[row : row + 1]))
-        return Answer(answer.version, answer.probabilities[:1])
+            each.told.set_result(answer.about(slice(row, row + 1)))
+        return answer.about(slice(1))
 
     def _next(self) -> None:
         """Let the first of those who wait ask for all who can be asked about with it."""

@@ -82,21 +82,29 @@ def _results(each: PhotoSet, made: Prepared, folder: Path, starts: tuple[str, ..
 def _strangers(prepared: dict[str, tuple[PhotoSet, Prepared]], work: Path, seeds: int) -> list[Strangers]:
     """Each set's pretrained networks asked about each other set's photos."""
     found = []
-    for one, (photos, _) in prepared.items():
-        for other, (others, made) in prepared.items():
+    for one, (photos, mine) in prepared.items():
+        for other, (others, theirs) in prepared.items():
             if photos.archive == others.archive:
                 continue
-            told = []
+            asked = []
             for seed in range(1, seeds + 1):
                 folder = work / one / f"{PRETRAINED}-{seed}"
-                kept = folder / f"{other}.json"
-                if not kept.is_file():
-                    SHOW.print(f"{one}, seed {seed}: strangers from {other}")
-                    arguments = ("-m", "benchmarks.reproduce.strangers", str(folder / trials.CANDIDATE))
-                    kept.write_text(trials.process(*arguments, str(made.snapshot)))
-                own = [max(each["probabilities"]) for each in trials.predictions(folder)]
-                told.append(tell(own, json.loads(kept.read_text())))
-            found.append(Strangers(one, other, told))
+                asked.append((_scores(folder, one, mine), _scores(folder, other, theirs)))
+            found += [
+                Strangers(one, other, score, [tell(own[score], those[score]) for own, those in asked])
+                for score in ("confidence", "familiarity")
+            ]
+    return found
+
+
+def _scores(folder: Path, name: str, asked: Prepared) -> dict[str, list[float]]:
+    """What a trial's network says of the test images of a set; asked once."""
+    kept = folder / f"scores-{name}.json"
+    if not kept.is_file():
+        SHOW.print(f"{folder.parent.name}, {folder.name}: asking about {name}")
+        arguments = ("-m", "benchmarks.reproduce.strangers", str(folder / trials.CANDIDATE))
+        kept.write_text(trials.process(*arguments, str(asked.snapshot)))
+    found: dict[str, list[float]] = json.loads(kept.read_text())
     return found
 
 

@@ -37,6 +37,7 @@ class Strangers:
 
     of: str
     others: str
+    score: str  # confidence, or familiarity
     told: list[Told]
 
 

@@ -1,7 +1,7 @@
 """What the gateway's API takes and answers: its views and its Python client hold the same models."""
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -85,9 +85,14 @@ class Prediction(Message):
     """What an image shows."""
 
     id: str = Field(description="Names it in a correction.")
-    label: str = Field(description="The best guess, or 'unknown' below the confidence that the settings ask for.")
+    label: str = Field(description="The best guess, or 'unknown' where there is doubt.")
     best_guess: str
     confidence: Probability
+    doubt: Literal["unfamiliar", "unsure"] | None = Field(
+        None,
+        description="Why the label is 'unknown': the image is like none that the version learnt from, or it is not"
+        " sure enough which class it is.",
+    )
     probabilities: dict[str, Probability] = Field(description="By class, the most probable first.")
     model: ModelVersion
     latency_ms: Latency

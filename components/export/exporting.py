@@ -10,8 +10,10 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import keras
+import numpy as np
 
 from binocular import candidate as candidates
 from binocular.bundle import CARD, FACTS, LABELS, Bundle
@@ -75,7 +77,7 @@ def _refuse(verdict: Verdict, facts: Candidate) -> None:
 
 
 def _write(wanted: Wanted, facts: Candidate, folder: Path) -> Bundle:
-    model = keras.models.load_model(wanted.candidate / candidates.MODEL, compile=False)
+    model = _loaded(wanted.candidate, facts)
     log.info("exporting", extra={"architecture": facts.architecture, "classes": len(facts.classes)})
     write_graphs(model, facts, folder)
     images = pixels(choose(wanted.rows), wanted.snapshot, facts)
@@ -88,6 +90,19 @@ def _write(wanted: Wanted, facts: Candidate, folder: Path) -> Bundle:
     return bundle
 
 
+def _loaded(folder: Path, facts: Candidate) -> Any:  # noqa: ANN401 - Keras has no types
+    """The candidate's network; it also tells how familiar an image is, if the candidate says what is."""
+    model = keras.models.load_model(folder / candidates.MODEL, compile=False)
+    if facts.familiar_from is None:
+        return model
+    prototypes = np.load(folder / candidates.PROTOTYPES)
+    direction = keras.layers.UnitNormalization(name="direction")(model.get_layer(candidates.POOLED).output)
+    near = keras.layers.Dense(len(prototypes), use_bias=False, name="prototypes")
+    familiarity = keras.ops.max(near(direction), axis=-1)
+    near.set_weights([prototypes.T])
+    return keras.Model(model.input, [model.output, familiarity])
+
+
 def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
     counts: dict[str, Counter[str]] = {}
     for row in wanted.rows:
@@ -97,6 +112,7 @@ def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
         height=facts.height,
         width=facts.width,
         sure_from=facts.sure_from,
+        familiar_from=facts.familiar_from,
         name=wanted.name,
         run=wanted.run,
         created=datetime.now(UTC).isoformat(timespec="seconds"),

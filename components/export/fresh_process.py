@@ -19,14 +19,19 @@ from ai_edge_litert.interpreter import Interpreter
 def main(folder: str) -> None:
     """Compare and print."""
     golden = np.load(os.path.join(folder, "golden.npz"))  # noqa: PTH118 - as any user's script would
-    images, expected = golden["images"], golden["probabilities"]
+    expected = {name: golden[name] for name in golden.files if name != "images"}
+    images = golden["images"]
     saved = tf.saved_model.load(folder).signatures["serving_default"]
     lite = Interpreter(os.path.join(folder, "model.tflite"))  # noqa: PTH118
     answers = {
-        "SavedModel": saved(images=tf.constant(images))["probabilities"].numpy(),
-        "LiteRT": lite.get_signature_runner("serving_default")(images=images)["probabilities"],
+        "SavedModel": saved(images=tf.constant(images)),
+        "LiteRT": lite.get_signature_runner("serving_default")(images=images),
     }
-    print(json.dumps({name: float(np.abs(found - expected).max()) for name, found in answers.items()}))
+    off = {
+        graph: max(float(np.abs(np.asarray(found[name]) - each).max()) for name, each in expected.items())
+        for graph, found in answers.items()
+    }
+    print(json.dumps(off))
 
 
 if __name__ == "__main__":

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from binocular import snapshot
-from binocular.bundle import GOLDEN, TOLERANCE
-from binocular.candidate import Answers
+from binocular.bundle import GOLDEN, OUTPUT, TOLERANCE
+from binocular.candidate import FAMILIARITY, Answers
 from binocular.errors import DataError, ModelError
 from binocular.pixels import decode_row
 from binocular.snapshot import Row
@@ -48,8 +48,10 @@ def pixels(rows: Sequence[Row], folder: Path, answers: Answers) -> NDArray[np.ui
 
 def write_golden(model: Any, images: NDArray[np.uint8], folder: Path) -> None:  # noqa: ANN401 - Keras has no types
     """Write golden.npz: images, and what Keras makes of them."""
-    probabilities = np.asarray(model.predict_on_batch(images), np.float32)
-    np.savez_compressed(folder / GOLDEN, images=images, probabilities=probabilities)
+    answers = model.predict_on_batch(images)
+    named = zip((OUTPUT, FAMILIARITY), answers if isinstance(answers, list) else [answers], strict=False)
+    arrays: dict[str, Any] = {name: np.asarray(each, np.float32) for name, each in named}
+    np.savez_compressed(folder / GOLDEN, images=images, **arrays)
 
 
 def prove(folder: Path) -> dict[str, float]:

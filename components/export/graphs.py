@@ -7,7 +7,7 @@ import tensorflow as tf
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from binocular.bundle import INPUT, LITERT, OUTPUT, SIGNATURE
-from binocular.candidate import Answers
+from binocular.candidate import FAMILIARITY, Answers
 from binocular.logs import hushed
 from components.export.folding import folded
 
@@ -26,14 +26,14 @@ def _frozen(model: Any, answers: Answers) -> Any:  # noqa: ANN401
     images = tf.TensorSpec((None, answers.height, answers.width, 3), tf.uint8, name=INPUT)
 
     @tf.function(input_signature=[images])  # type: ignore[untyped-decorator]
-    def answer(images: tf.Tensor) -> tf.Tensor:
-        return network(images, training=False)
+    def answer(images: tf.Tensor) -> list[tf.Tensor]:
+        answers = network(images, training=False)
+        return answers if isinstance(answers, list) else [answers]
 
     frozen = convert_variables_to_constants_v2(answer.get_concrete_function())
 
     @tf.function(input_signature=[images])  # type: ignore[untyped-decorator]
     def serve(images: tf.Tensor) -> dict[str, tf.Tensor]:
-        (probabilities,) = frozen(images)
-        return {OUTPUT: probabilities}
+        return dict(zip((OUTPUT, FAMILIARITY), frozen(images), strict=False))
 
     return serve

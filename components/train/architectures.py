@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from binocular.candidate import FEATURES, IMAGES, PROBABILITIES
+from binocular.candidate import FEATURES, IMAGES, POOLED, PROBABILITIES
 from components.train import weights
 from components.train.recipe import Recipe
 from components.train.weights import Origin
@@ -103,7 +103,7 @@ def head(dimensions: int, classes: int, recipe: Recipe) -> Any:  # noqa: ANN401
 
 def on_features(base: Backbone, classes: int, recipe: Recipe) -> Any:  # noqa: ANN401
     """The whole network from uint8 images to logits, as it is trained."""
-    pooled = layers.GlobalAveragePooling2D(name="pool")(base.model.output)
+    pooled = layers.GlobalAveragePooling2D(name=POOLED)(base.model.output)
     return keras.Model(base.model.input, _logits(pooled, classes, recipe), name=recipe.architecture)
 
 

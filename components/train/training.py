@@ -27,6 +27,7 @@ from components.train.choices import choose
 from components.train.devices import choose_devices, spread
 from components.train.embeddings import Vectors, embed
 from components.train.energy import measured
+from components.train.familiar import Prototypes
 from components.train.fitting import Plan, fit
 from components.train.material import Material, Pixels
 from components.train.recipe import Recipe
@@ -87,6 +88,8 @@ class Trained:
     history: tuple[Epoch, ...]
     validation: dict[str, float]
     sure_from: float
+    prototypes: Prototypes
+    familiar_from: float
     weights: str
 
 
@@ -102,6 +105,7 @@ class Result:
         """Write the candidate, and how the recipes of the sweep compared."""
         folder.mkdir(parents=True, exist_ok=True)
         architectures.classifier(self.best.model).save(folder / candidate.MODEL)
+        np.save(folder / candidate.PROTOTYPES, self.best.prototypes.vectors)
         self.facts.write(folder / candidate.FACTS)
         self.sweep.write(folder / SWEEP)
 
@@ -154,8 +158,9 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
             plan = Plan("from scratch", recipe.epochs, recipe.learning_rate)
             history = _fit_pixels(workshop, recipe, model, plan)
     validation, sure_from = _calibrate(workshop, recipe, model)
+    prototypes, familiar_from = _familiar(workshop, recipe, model)
     weights = recipe.weights if recipe.pretrained else "none"
-    return Trained(model, recipe, chosen, history, validation, sure_from, weights)
+    return Trained(model, recipe, chosen, history, validation, sure_from, prototypes, familiar_from, weights)
 
 
 def _train_head(
@@ -245,6 +250,18 @@ def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[dict[str
     return figures, calibration.sure_from(logits / by)
 
 
+def _familiar(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[Prototypes, float]:  # noqa: ANN401
+    """Where what was learnt lies, and how near the validation images come."""
+    vector = keras.Model(model.input, model.get_layer(candidate.POOLED).output)
+    labels = workshop.material.labels(workshop.material.side("train"))
+    with workshop.timed("getting familiar"):
+        learnt, others = (
+            _asked(vector, workshop.pixels(each, recipe.image_size)) for each in ("train", "validation")
+        )
+        prototypes = Prototypes.of(learnt, labels, recipe.seed)
+    return prototypes, prototypes.familiar_from(others)
+
+
 def _loss(workshop: Workshop, recipe: Recipe, model: Any) -> float:  # noqa: ANN401
     return calibration.log_loss(*_answers(workshop, recipe, model))
 
@@ -255,10 +272,16 @@ def _answers(
     model: Any,  # noqa: ANN401
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """What a network answers to the validation images, and what is right."""
-    pixels = workshop.pixels("validation", recipe.image_size)
+    answers = _asked(model, workshop.pixels("validation", recipe.image_size))
+    return answers, workshop.material.labels(workshop.material.side("validation"))
+
+
+def _asked(model: Any, pixels: Pixels) -> NDArray[np.float32]:  # noqa: ANN401
+    """What a network answers to images."""
     starts = range(0, len(pixels), ANSWERS_BATCH)
-    answers = [np.asarray(model.predict_on_batch(pixels[start : start + ANSWERS_BATCH])) for start in starts]
-    return np.concatenate(answers), workshop.material.labels(workshop.material.side("validation"))
+    return np.concatenate(
+        [np.asarray(model.predict_on_batch(pixels[start : start + ANSWERS_BATCH])) for start in starts]
+    )
 
 
 def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidate:
@@ -268,6 +291,7 @@ def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidat
         height=best.recipe.image_size,
         width=best.recipe.image_size,
         sure_from=best.sure_from,
+        familiar_from=best.familiar_from,
         snapshot=material.snapshot.digest,
         images={split: len(material.side(split)) for split in SPLITS},
         architecture=best.recipe.architecture,

@@ -67,12 +67,14 @@ def test_the_page_says_what_came_of_every_recipe() -> None:
         "regularised": [outcome(1, 7)],
     }
     found = PhotoResults(PHOTO_SETS[0], ["soft: three images are labelled twice"], outcomes, four)
-    text = results.render([found], [Strangers("trashnet", "fruits8", [Told(0.97, 0.8)])], {"cores": 2})
+    text = results.render(
+        [found], [Strangers("trashnet", "fruits8", "familiarity", [Told(0.97, 0.8)])], {"cores": 2}
+    )
     assert "| pretrained, 2 seeds | 0.850 ± 0.635 |" in text
     assert "| raw | 0.600 |" in text
     assert "| 9.jpg | metal | glass | 0.90 | 2 of 2 |" in text
     assert "image_size 224, because the middle photo" in text
-    assert "| trashnet | fruits8 | 0.970 (0.970 to 0.970) | 0.800 (0.800 to 0.800) |" in text
+    assert "| trashnet | fruits8 | familiarity | 0.970 (0.970 to 0.970) | 0.800 (0.800 to 0.800) |" in text
     assert "three images are labelled twice" in text
 
 

@@ -9,6 +9,7 @@ import { refusal } from "./photos.js";
 import { explanation } from "./why.js";
 
 // What passes, in fewer words than the gateway has for programs.
+const DOUBTS = { unfamiliar: "Like nothing it learnt from", unsure: "Not sure" };
 const WAITS = {
   model_unavailable: "No model answers at the moment.",
   model_timeout: "The model took too long.",
@@ -65,7 +66,7 @@ export function photoCard(file, { remove, again }) {
     if (box.isConnected) side.append(explanation(box, prediction.best_guess, () => predict("?explain=true")));
     replace(body,
       h("div.verdict-line",
-        h(`p.label${unsure ? ".unsure" : ""}`, unsure ? "Not sure" : prediction.label),
+        h(`p.label${unsure ? ".unsure" : ""}`, unsure ? DOUBTS[prediction.doubt] ?? "Not sure" : prediction.label),
         unsure ? h("p.soft", "Best guess: ", h("b", prediction.best_guess), ", ", percent(prediction.confidence))
           : h("p.soft", `${percent(prediction.confidence)} sure`)),
       shareBars(Object.entries(prediction.probabilities), { best: prediction.best_guess }),

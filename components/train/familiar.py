@@ -1,0 +1,68 @@
+"""What a network has seen, in a few vectors, so that what is like none of it can be told.
+
+    learnt = Prototypes.of(features, labels, seed)     # features [n, d] of images it learnt from
+    learnt.familiarity(features)                       # [n], up to 1: as near as can be to one of them
+
+A network is sure about many a picture that is like nothing it learnt from, but what it makes of such a one lies
+elsewhere: how near a picture comes to the next prototype tells better than the confidence does (docs/results.md).
+"""
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.cluster import KMeans
+
+A_CLASS = 8
+# Images of a class beyond this many say nothing new about where it lies.
+MOST_OF_A_CLASS = 1000
+STARTS = 3
+# The share of images of its classes that a network is to find familiar.
+KEPT = 0.96
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """Vectors of length 1, [k, d]: for each class where its images lie."""
+
+    vectors: Vectors
+
+    @classmethod
+    def of(cls, features: Vectors, labels: NDArray[np.int64], seed: int) -> Self:
+        """The prototypes of these images."""
+        draw = np.random.default_rng(seed)
+        directions = _unit(features)
+        found = [_centres(_some(directions[labels == label], draw), seed) for label in np.unique(labels)]
+        return cls(_unit(np.concatenate(found)))
+
+    def familiarity(self, features: Vectors) -> Vectors:
+        """The cosine of the angle between each image and the prototype that it comes nearest to."""
+        nearest: Vectors = (_unit(features) @ self.vectors.T).max(axis=1)
+        return nearest
+
+    def familiar_from(self, features: Vectors) -> float:
+        """What all but a few images of its classes reach; they must be others than it learnt from."""
+        return round(float(np.quantile(self.familiarity(features), 1 - KEPT)), 4)
+
+
+def _centres(directions: Vectors, seed: int) -> Vectors:
+    distinct = len(np.unique(directions, axis=0))
+    centres: Vectors = (
+        KMeans(min(A_CLASS, distinct), n_init=STARTS, random_state=seed).fit(directions).cluster_centers_
+    )
+    return centres.astype(np.float32)
+
+
+def _some(directions: Vectors, draw: np.random.Generator) -> Vectors:
+    if len(directions) <= MOST_OF_A_CLASS:
+        return directions
+    return directions[draw.choice(len(directions), MOST_OF_A_CLASS, replace=False)]
+
+
+def _unit(vectors: Vectors) -> Vectors:
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Vectors = (vectors / np.maximum(length, np.finfo(np.float32).tiny)).astype(np.float32)
+    return unit
