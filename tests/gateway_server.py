@@ -51,9 +51,9 @@ def settings_for(home: Path, store: Store, **changes: Any) -> Settings:
     return settings
 
 
-def publish_facts(store: Store, folder: Path, classes: Iterable[str], side: int, run: str) -> int:
+def publish_facts(store: Store, folder: Path, classes: Iterable[str], side: int, run: str, **told: Any) -> int:
     """Publish a version as far as the gateway looks into it: its facts."""
-    facts(classes=tuple(classes), height=side, width=side, name=NAME, run=run).write(folder / FACTS)
+    facts(classes=tuple(classes), height=side, width=side, name=NAME, run=run, **told).write(folder / FACTS)
     (folder / LABELS).write_text("[]")
     return registry.publish_version(store, NAME, folder)
 

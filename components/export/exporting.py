@@ -24,6 +24,7 @@ from binocular.registry import check_name
 from binocular.snapshot import Row
 from binocular.verdict import ClassFigures, Verdict
 from components.export.card import render_card
+from components.export.familiarity import with_familiarity
 from components.export.golden import choose, pixels, prove, write_golden
 from components.export.graphs import write_graphs
 from components.export.warmup import write_warmup
@@ -95,12 +96,7 @@ def _loaded(folder: Path, facts: Candidate) -> Any:  # noqa: ANN401 - Keras has 
     model = keras.models.load_model(folder / candidates.MODEL, compile=False)
     if facts.familiar_from is None:
         return model
-    prototypes = np.load(folder / candidates.PROTOTYPES)
-    direction = keras.layers.UnitNormalization(name="direction")(model.get_layer(candidates.POOLED).output)
-    near = keras.layers.Dense(len(prototypes), use_bias=False, name="prototypes")
-    familiarity = keras.ops.max(near(direction), axis=-1)
-    near.set_weights([prototypes.T])
-    return keras.Model(model.input, [model.output, familiarity])
+    return with_familiarity(model, np.load(folder / candidates.PROTOTYPES))
 
 
 def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
