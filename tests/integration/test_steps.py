@@ -109,7 +109,8 @@ def test_the_facts_tell_what_was_chosen_and_how_it_went(steps: Steps) -> None:
 
     assert facts.classes == steps.frozen.classes
     assert facts.snapshot == steps.frozen.digest
-    assert {choice.name for choice in facts.chosen} == {"image_size", "epochs", "learning_rate"}
+    chosen = {choice.name for choice in facts.chosen}
+    assert chosen == {"image_size", "learning_rate", "batch_size", "augmentation", "class_weights"}
     assert facts.recipe["epochs"] == 24
     assert [epoch.epoch for epoch in facts.history] == list(range(1, len(facts.history) + 1))
     assert facts.energy is not None
