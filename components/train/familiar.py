@@ -21,6 +21,8 @@ MOST_OF_A_CLASS = 1000
 STARTS = 3
 # The share of images of its classes that a network is to find familiar.
 KEPT = 0.96
+# Fewer images cannot say what 96 of a hundred reach.
+ENOUGH = 25
 
 Vectors = NDArray[np.float32]
 
@@ -44,8 +46,10 @@ class Prototypes:
         nearest: Vectors = (_unit(features) @ self.vectors.T).max(axis=1)
         return nearest
 
-    def familiar_from(self, features: Vectors) -> float:
-        """What all but a few images of its classes reach; they must be others than it learnt from."""
+    def familiar_from(self, features: Vectors) -> float | None:
+        """What all but a few images of its classes reach, others than it learnt from; None of too few."""
+        if len(features) < ENOUGH:
+            return None
         return round(float(np.quantile(self.familiarity(features), 1 - KEPT)), 4)
 
 

@@ -89,7 +89,7 @@ class Trained:
     validation: dict[str, float]
     sure_from: float
     prototypes: Prototypes
-    familiar_from: float
+    familiar_from: float | None
     weights: str
 
 
@@ -250,7 +250,7 @@ def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[dict[str
     return figures, calibration.sure_from(logits / by)
 
 
-def _familiar(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[Prototypes, float]:  # noqa: ANN401
+def _familiar(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[Prototypes, float | None]:  # noqa: ANN401
     """Where what was learnt lies, and how near the validation images come."""
     vector = keras.Model(model.input, model.get_layer(candidate.POOLED).output)
     labels = workshop.material.labels(workshop.material.side("train"))

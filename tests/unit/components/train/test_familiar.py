@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.train.familiar import A_CLASS, KEPT, MOST_OF_A_CLASS, Prototypes
+from components.train.familiar import A_CLASS, ENOUGH, KEPT, MOST_OF_A_CLASS, Prototypes
 
 
 def around(direction: int, number: int, seed: int, dimensions: int = 16) -> np.ndarray:
@@ -23,6 +23,8 @@ def learnt(number: int = 200) -> Prototypes:
 def test_strangers_are_less_familiar_than_nearly_all_others() -> None:
     prototypes = learnt()
     line = prototypes.familiar_from(np.concatenate([around(0, 200, 3), around(1, 200, 4)]))
+    assert line is not None
+    assert prototypes.familiar_from(around(0, ENOUGH - 1, 3)) is None
     assert (prototypes.familiarity(around(5, 100, 5)) < line).all()
     kept = (prototypes.familiarity(around(1, 1000, 6)) >= line).mean()
     assert kept == pytest.approx(KEPT, abs=0.05)
