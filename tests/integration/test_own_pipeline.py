@@ -65,8 +65,10 @@ def test_a_first_model_is_published_promoted_and_served(machine: Machine) -> Non
     facts = registry.facts(store, NAME, 1)
     images = [[[[120] * 3] * facts.width] * facts.height]
     answer = urllib3.request("POST", f"{url}:predict", json={"instances": images}, timeout=30)
-    (probabilities,) = json.loads(answer.data)["predictions"]
+    (told,) = json.loads(answer.data)["predictions"]
+    probabilities = told["probabilities"]
     assert len(probabilities) == len(facts.classes)
+    assert -1 <= told["familiarity"] <= 1
     assert sum(probabilities) == pytest.approx(1, abs=1e-4)
 
 
