@@ -41,6 +41,9 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 SERVER_ERROR = 500
 
+# A source of its own: threads that wait change nothing of what a program draws with a seed.
+_JITTER = random.Random()  # noqa: S311 - no secret
+
 log = logging.getLogger(__name__)
 
 
@@ -236,7 +239,7 @@ class Patience:
 
     def wait_or_raise(self, ours: BinocularError, cause: Exception) -> None:
         """Sleep before the next attempt, or raise where it would not help or could not end in time."""
-        pause = self._pause * random.uniform(0.5, 1.0)  # noqa: S311 - jitter, not a secret
+        pause = self._pause * _JITTER.uniform(0.5, 1.0)
         refused = isinstance(_innermost(cause), ConnectionRefusedError)
         longest_s = self._longest_refused_s if refused else self._longest_s
         if not ours.retry or time.monotonic() - self._since + pause > longest_s:
