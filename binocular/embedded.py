@@ -94,6 +94,8 @@ def command(settings: Settings) -> list[str]:
         "-s3.autoCreateBucket=false",
         "-master.telemetry=false",
         "-volume.preStopSeconds=0",  # nobody has to be told before it stops
+        # One volume is set aside for each bucket and one for itself: small ones fit on a disk with little room.
+        "-master.volumeSizeLimitMB=128",
     ]
 
 

@@ -96,7 +96,7 @@ class StoreServer(ABC):
 
 
 def drop_bucket(store: Store) -> None:
-    """Delete a store's bucket: an embedded store has room for about one for each free GB of the disk."""
+    """Delete a store's bucket: an embedded store sets a volume aside for each."""
     with contextlib.suppress(BinocularError):  # a test may have ended the server
         store.delete(*(entry.key for entry in store.entries()))
         store._call("drop", lambda client: client.remove_bucket(store.endpoint.bucket))

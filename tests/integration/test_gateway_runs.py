@@ -24,7 +24,7 @@ from tests.gateway_server import BEARER, NAME, GatewayServer, documented_app, pi
 from tests.integration.test_registry import VERDICT
 from tests.pipelines_server import PipelinesServer
 from tests.sample_pipelines import compiled, tiny
-from tests.servers import free_port, wait_until
+from tests.servers import drop_bucket, free_port, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +34,13 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def settings(pipelines: PipelinesServer, embedded_store: Store, package: Path, tmp_path: Path) -> Settings:
+def settings(
+    pipelines: PipelinesServer, embedded_store: Store, package: Path, tmp_path: Path
+) -> Iterator[Settings]:
     """A gateway's settings, with an empty bucket."""
-    return settings_for(tmp_path / "home", embedded_store, kfp_url=pipelines.url, gateway_package=package)
+    settings = settings_for(tmp_path / "home", embedded_store, kfp_url=pipelines.url, gateway_package=package)
+    yield settings
+    drop_bucket(connect(settings))
 
 
 @pytest.fixture
