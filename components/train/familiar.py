@@ -1,7 +1,8 @@
 """What a network has seen, in a few vectors, so that what is like none of it can be told.
 
-    learnt = Prototypes.of(features, labels, seed)     # features [n, d] of images it learnt from
-    learnt.familiarity(features)                       # [n], up to 1: as near as can be to one of them
+    some = enough_of_each(labels, seed)                     # which images to ask the network about
+    learnt = Prototypes.of(features, labels[some], seed)    # its features of them, [n, d]
+    learnt.familiarity(features)                            # [n], up to 1: as near as can be to one of them
 
 A network is sure about many a picture that is like nothing it learnt from, but what it makes of such a one lies
 elsewhere: how near a picture comes to the next prototype tells better than the confidence does (docs/results.md).
@@ -25,6 +26,19 @@ KEPT = 0.96
 ENOUGH = 25
 
 Vectors = NDArray[np.float32]
+Indices = NDArray[np.intp]
+
+
+def enough_of_each(labels: NDArray[np.int64], seed: int) -> Indices:
+    """Images enough to say where each class lies: all, or a draw of a large class."""
+    draw = np.random.default_rng(seed)
+    found = []
+    for label in np.unique(labels):
+        of_class = np.flatnonzero(labels == label)
+        if len(of_class) > MOST_OF_A_CLASS:
+            of_class = draw.choice(of_class, MOST_OF_A_CLASS, replace=False)
+        found.append(of_class)
+    return np.sort(np.concatenate(found))
 
 
 @dataclass(frozen=True)
@@ -34,19 +48,18 @@ class Prototypes:
     vectors: Vectors
 
     @classmethod
-    def of(cls, features: Vectors, labels: NDArray[np.int64], seed: int) -> Self:
+    def of(cls, features: NDArray[np.floating], labels: NDArray[np.int64], seed: int) -> Self:
         """The prototypes of these images."""
-        draw = np.random.default_rng(seed)
         directions = _unit(features)
-        found = [_centres(_some(directions[labels == label], draw), seed) for label in np.unique(labels)]
+        found = [_centres(directions[labels == label], seed) for label in np.unique(labels)]
         return cls(_unit(np.concatenate(found)))
 
-    def familiarity(self, features: Vectors) -> Vectors:
+    def familiarity(self, features: NDArray[np.floating]) -> Vectors:
         """The cosine of the angle between each image and the prototype that it comes nearest to."""
         nearest: Vectors = (_unit(features) @ self.vectors.T).max(axis=1)
         return nearest
 
-    def familiar_from(self, features: Vectors) -> float | None:
+    def familiar_from(self, features: NDArray[np.floating]) -> float | None:
         """What all but a few images of its classes reach, others than it learnt from; None of too few."""
         if len(features) < ENOUGH:
             return None
@@ -61,13 +74,8 @@ def _centres(directions: Vectors, seed: int) -> Vectors:
     return centres.astype(np.float32)
 
 
-def _some(directions: Vectors, draw: np.random.Generator) -> Vectors:
-    if len(directions) <= MOST_OF_A_CLASS:
-        return directions
-    return directions[draw.choice(len(directions), MOST_OF_A_CLASS, replace=False)]
-
-
-def _unit(vectors: Vectors) -> Vectors:
+def _unit(vectors: NDArray[np.floating]) -> Vectors:
+    vectors = vectors.astype(np.float32)  # the squares of half floats are soon too large
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    unit: Vectors = (vectors / np.maximum(length, np.finfo(np.float32).tiny)).astype(np.float32)
+    unit: Vectors = vectors / np.maximum(length, np.finfo(np.float32).tiny)
     return unit

@@ -27,7 +27,7 @@ from components.train.choices import choose
 from components.train.devices import choose_devices, spread
 from components.train.embeddings import Vectors, embed
 from components.train.energy import measured
-from components.train.familiar import Prototypes
+from components.train.familiar import Indices, Prototypes, enough_of_each
 from components.train.fitting import Plan, fit
 from components.train.material import Material, Pixels
 from components.train.recipe import Recipe
@@ -145,12 +145,13 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
         base = architectures.backbone(recipe, recipe.image_size, workshop.origin)
         model = architectures.on_features(base, len(material.classes), recipe)
     history: tuple[Epoch, ...] = ()
+    followed = not recipe.pretrained  # is the backbone another than its weights made it?
     if recipe.pretrained:
         history = _train_head(workshop, recipe, base, model)
         if recipe.fine_tune_share:
-            tuned, helped = _fine_tune(workshop, recipe, base, model)
+            tuned, followed = _fine_tune(workshop, recipe, base, model)
             history += tuned
-            if not helped:
+            if not followed:
                 why = "fine-tuning did worse on the validation images"
                 chosen += (Choice(name="kept", value="head", because=why),)
     else:
@@ -158,7 +159,9 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
             plan = Plan("from scratch", recipe.epochs, recipe.learning_rate)
             history = _fit_pixels(workshop, recipe, model, plan)
     validation, sure_from = _calibrate(workshop, recipe, model)
-    prototypes, familiar_from = _familiar(workshop, recipe, model)
+    with workshop.timed("getting familiar"):
+        known = None if followed else workshop.vectors(base, recipe.image_size)
+        prototypes, familiar_from = _familiar(workshop, recipe, model, known)
     weights = recipe.weights if recipe.pretrained else "none"
     return Trained(model, recipe, chosen, history, validation, sure_from, prototypes, familiar_from, weights)
 
@@ -250,15 +253,24 @@ def _calibrate(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[dict[str
     return figures, calibration.sure_from(logits / by)
 
 
-def _familiar(workshop: Workshop, recipe: Recipe, model: Any) -> tuple[Prototypes, float | None]:  # noqa: ANN401
-    """Where what was learnt lies, and how near the validation images come."""
-    vector = keras.Model(model.input, model.get_layer(candidate.POOLED).output)
+def _familiar(
+    workshop: Workshop,
+    recipe: Recipe,
+    model: Any,  # noqa: ANN401
+    known: Vectors | None,
+) -> tuple[Prototypes, float | None]:
+    """Where what was learnt lies, and how near the validation images come; `known` are vectors that hold still."""
     labels = workshop.material.labels(workshop.material.side("train"))
-    with workshop.timed("getting familiar"):
-        learnt, others = (
-            _asked(vector, workshop.pixels(each, recipe.image_size)) for each in ("train", "validation")
-        )
-        prototypes = Prototypes.of(learnt, labels, recipe.seed)
+    some = enough_of_each(labels, recipe.seed)
+    learnt: NDArray[np.floating]
+    others: NDArray[np.floating]
+    if known is not None:
+        learnt, others = known[some], known[len(labels) :]
+    else:
+        vector = keras.Model(model.input, model.get_layer(candidate.POOLED).output)
+        learnt = _asked(vector, workshop.pixels("train", recipe.image_size), some)
+        others = _asked(vector, workshop.pixels("validation", recipe.image_size))
+    prototypes = Prototypes.of(learnt, labels[some], recipe.seed)
     return prototypes, prototypes.familiar_from(others)
 
 
@@ -276,11 +288,12 @@ def _answers(
     return answers, workshop.material.labels(workshop.material.side("validation"))
 
 
-def _asked(model: Any, pixels: Pixels) -> NDArray[np.float32]:  # noqa: ANN401
-    """What a network answers to images."""
-    starts = range(0, len(pixels), ANSWERS_BATCH)
+def _asked(model: Any, pixels: Pixels, which: Indices | None = None) -> NDArray[np.float32]:  # noqa: ANN401
+    """What a network answers to images, or to those that are named."""
+    which = np.arange(len(pixels)) if which is None else which
+    starts = range(0, len(which), ANSWERS_BATCH)
     return np.concatenate(
-        [np.asarray(model.predict_on_batch(pixels[start : start + ANSWERS_BATCH])) for start in starts]
+        [np.asarray(model.predict_on_batch(pixels[which[start : start + ANSWERS_BATCH]])) for start in starts]
     )
 
 

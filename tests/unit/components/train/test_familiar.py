@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.train.familiar import A_CLASS, ENOUGH, KEPT, MOST_OF_A_CLASS, Prototypes
+from components.train.familiar import A_CLASS, ENOUGH, KEPT, MOST_OF_A_CLASS, Prototypes, enough_of_each
 
 
 def around(direction: int, number: int, seed: int, dimensions: int = 16) -> np.ndarray:
@@ -41,3 +41,12 @@ def test_a_class_of_one_image_and_a_vector_of_nothing_are_no_trouble() -> None:
     features = np.concatenate([around(0, 1, 1), np.zeros((3, 16), np.float32)])
     prototypes = Prototypes.of(features, np.array([0, 1, 1, 1]), seed=0)
     assert prototypes.familiarity(features).tolist() == pytest.approx([1, 0, 0, 0], abs=1e-6)
+
+
+def test_of_a_large_class_some_are_asked_about_and_of_a_small_one_all() -> None:
+    labels = np.array([0, 1] * 5 + [1] * (2 * MOST_OF_A_CLASS))
+    some = enough_of_each(labels, seed=3)
+    assert np.bincount(labels[some]).tolist() == [5, MOST_OF_A_CLASS]
+    assert np.array_equal(np.unique(some), some)
+    assert np.array_equal(enough_of_each(labels, seed=3), some)
+    assert not np.array_equal(enough_of_each(labels, seed=4), some)
