@@ -4,9 +4,6 @@ Both start from the same weights, see the same photos of the sample and are judg
 """
 
 import json
-import os
-import subprocess
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -15,6 +12,7 @@ from pathlib import Path
 import click
 
 from benchmarks.page import Bars, Row, Table
+from benchmarks.processes import process
 from benchmarks.rivals import PEERS
 from benchmarks.timing import SHOW
 from binocular.candidate import Candidate
@@ -23,7 +21,6 @@ from binocular.sample.drawing import write as draw
 from binocular.sample.spec import CLASSES, Spec
 from binocular.sample.spec import SIZE as SIDE
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3"}
 NEW = 50
 HEAD_EPOCHS, TUNE_EPOCHS = 10, 6
 
@@ -97,7 +94,7 @@ def again(start: Start) -> Table:
 
 def _ingest(photos: Path, out: Path) -> Path:
     SHOW.print(f"ingest {photos.name}")
-    _process("-m", "components.ingest", str(photos), "--out", str(out))
+    process("-m", "components.ingest", str(photos), "--out", str(out))
     return out
 
 
@@ -107,22 +104,13 @@ def _train(snapshot: Path, out: Path, cache: Path, start: Start) -> tuple[Candid
     chosen = {"weights": start.weights, "alpha": start.alpha, "image-size": start.side}
     options = {"snapshot": snapshot, "out": out, "cache": cache, **chosen}
     began = time.perf_counter()
-    _process("-m", "components.train", *(f"--{name}={value}" for name, value in options.items()))
+    process("-m", "components.train", *(f"--{name}={value}" for name, value in options.items()))
     return Candidate.read(out), time.perf_counter() - began
-
-
-def _process(*arguments: str) -> bytes:
-    result = subprocess.run(
-        [sys.executable, *arguments], env={**os.environ, **QUIET}, capture_output=True, check=False
-    )
-    if result.returncode:
-        raise SystemExit(f"{' '.join(arguments)}: {result.stderr.decode()[-2000:]}")
-    return result.stdout
 
 
 def _run(*arguments: str) -> dict[str, float]:
     """The JSON in the last line that a process prints."""
-    found: dict[str, float] = json.loads(_process(*arguments).splitlines()[-1])
+    found: dict[str, float] = json.loads(process(*arguments).splitlines()[-1])
     return found
 
 

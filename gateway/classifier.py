@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,16 +98,13 @@ def _outcomes(
         )
     for phase, took in zip(("decode", "predict"), seconds, strict=True):
         metrics.PHASES.labels(phase).observe(took)
-    familiarities = repeat(None) if answer.familiarity is None else answer.familiarity.tolist()
-    told = zip(answer.probabilities.tolist(), familiarities, strict=False)
-    outcomes: list[Outcome] = []
-    for each in decoded:
-        if isinstance(each, BinocularError):
-            outcomes.append(each)
-        else:
-            probabilities, familiarity = next(told)
-            outcomes.append(Classified(classes, tuple(probabilities), answer.version, *seconds, familiarity))
-    return outcomes
+    rows = answer.probabilities.tolist()
+    familiarities = [None] * len(rows) if answer.familiarity is None else answer.familiarity.tolist()
+    told = (
+        Classified(classes, tuple(row), answer.version, *seconds, familiarity)
+        for row, familiarity in zip(rows, familiarities, strict=True)
+    )
+    return [each if isinstance(each, BinocularError) else next(told) for each in decoded]
 
 
 def _decoded(data: bytes, signature: Signature, most_pixels: int) -> Pixels | BinocularError:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from benchmarks.processes import process
 from benchmarks.reproduce import results, trials
 from benchmarks.reproduce.photosets import PHOTO_SETS, PhotoSet
 from benchmarks.reproduce.results import PhotoResults, Strangers
@@ -103,7 +104,7 @@ def _scores(folder: Path, name: str, asked: Prepared) -> dict[str, list[float]]:
     if not kept.is_file():
         SHOW.print(f"{folder.parent.name}, {folder.name}: asking about {name}")
         arguments = ("-m", "benchmarks.reproduce.strangers", str(folder / trials.CANDIDATE))
-        kept.write_text(trials.process(*arguments, str(asked.snapshot)))
+        kept.write_text(process(*arguments, str(asked.snapshot)))
     found: dict[str, list[float]] = json.loads(kept.read_text())
     return found
 

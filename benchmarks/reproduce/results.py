@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import jinja2
 from scipy import stats
 
 from benchmarks.reproduce.photosets import PhotoSet
 from benchmarks.reproduce.strangers import Told
 from benchmarks.reproduce.trials import Mistake, Outcome
+from binocular.report.cards import markdown
 from components.evaluate.measures import Measures
 from components.train.sweep import Sweep
 
@@ -43,15 +43,9 @@ class Strangers:
 
 def render(found: Sequence[PhotoResults], told: Sequence[Strangers], where: dict[str, object]) -> str:
     """The page."""
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined,
-        autoescape=False,  # noqa: S701 - Markdown of our own figures and of file names
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = markdown(TEMPLATE.parent)
     environment.globals |= {"mean": mean, "share": share, "confusion": confusion, "worst": worst, "auc": _auc}
-    return environment.from_string(TEMPLATE.read_text()).render(found=found, told=told, where=where)
+    return environment.get_template(TEMPLATE.name).render(found=found, told=told, where=where)
 
 
 def mean(outcomes: Sequence[Outcome], value: Callable[[Outcome], float | None], form: str = "{:.3f}") -> str:

@@ -8,9 +8,6 @@ A trial that has its outcome is not run again, so that hours of them may be cut 
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.processes import process
 from benchmarks.timing import SHOW
 from binocular import quarantine, snapshot
 from binocular.candidate import Candidate, Choice
@@ -30,7 +28,6 @@ from components.evaluate.measures import Measures, measure
 
 OUTCOME = "outcome.json"
 CANDIDATE, EVALUATION = "candidate", "evaluation"
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "BINOCULAR_LOG_LEVEL": "info"}
 # An exit code of validate that is an answer: the photos are not fit, which a result says and does not hide.
 UNFIT = 1
 
@@ -150,13 +147,3 @@ def _apart(frozen: Snapshot, report: Path) -> set[RowKey]:
 def _measured(answers: Sequence[dict[str, Any]], facts: Candidate) -> Measures:
     shares = np.array([each["probabilities"] for each in answers]).reshape(-1, len(facts.classes))
     return measure([each["label"] for each in answers], shares, facts.classes)
-
-
-def process(*arguments: str, may_exit: int = 0) -> str:
-    """What a process of ours prints; its log is shown as it comes."""
-    done = subprocess.run(
-        [sys.executable, *arguments], env={**os.environ, **QUIET}, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if done.returncode not in {0, may_exit}:
-        raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}")
-    return done.stdout

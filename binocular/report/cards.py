@@ -19,6 +19,12 @@ _MARKUP = str.maketrans({mark: f"\\{mark}" for mark in "\\`*_{}[]<>#|"})
 
 def card(folder: Path, template: str, told: Mapping[str, object], **values: object) -> str:
     """The card that the template of a step's folder makes of these values, under what programs are told."""
+    front = yaml.safe_dump(dict(told), sort_keys=False, allow_unicode=True, width=1000)
+    return f"---\n{front}---\n{markdown(folder).get_template(template).render(values)}"
+
+
+def markdown(folder: Path) -> Environment:
+    """An environment for templates of Markdown, with the filters `plain` for words of strangers, and `share`."""
     environment = Environment(
         loader=FileSystemLoader(folder),
         autoescape=False,  # noqa: S701 - Markdown, whose marks `plain` escapes
@@ -28,8 +34,7 @@ def card(folder: Path, template: str, told: Mapping[str, object], **values: obje
         keep_trailing_newline=True,
     )
     environment.filters |= {"plain": lambda text: printable(str(text)).translate(_MARKUP), "share": _share}
-    front = yaml.safe_dump(dict(told), sort_keys=False, allow_unicode=True, width=1000)
-    return f"---\n{front}---\n{environment.get_template(template).render(values)}"
+    return environment
 
 
 def _share(value: float | None) -> str:

@@ -56,9 +56,8 @@ def ingest_dataset(
     source: Source, store: Store, dataset: str, scratch: Path, options: Options
 ) -> tuple[Reference, Snapshot]:
     """Freeze a source, and what people contributed, into the store as the dataset's latest snapshot."""
-    reference = latest(store, dataset)
     kept = scratch / "previous"
-    before = fetch_snapshot(store, reference, kept, packs=not source.spec) if reference else None
+    before = _latest(store, dataset, kept, packs=not source.spec)
     added = contributions(store)
     named = source.files() if source.spec else known(before, kept, store) if before else _first(added, dataset)
     frozen = freeze_source(chain(named, added), scratch / "snapshot", before, options)
@@ -69,8 +68,7 @@ def ingest_share(source: Source, store: Store, dataset: str, share: Share, scrat
     """Examine a share of a source and of what people contributed; the number of its files."""
     if is_examined(store, share):
         return 0
-    reference = latest(store, dataset)
-    before = fetch_snapshot(store, reference, scratch / "previous", packs=False) if reference else None
+    before = _latest(store, dataset, scratch / "previous", packs=False)
     # What the dataset holds already was examined when it came.
     named = source.files() if source.spec else iter(())
     found = chain(named, contributions(store))
@@ -81,8 +79,7 @@ def join_shares(
     source: Source, store: Store, dataset: str, scratch: Path, options: Options, run: str, shares: int
 ) -> tuple[Reference, Snapshot]:
     """What `ingest_dataset` does, of files that a run's workers have examined."""
-    reference = latest(store, dataset)
-    before = fetch_snapshot(store, reference, scratch / "previous", packs=False) if reference else None
+    before = _latest(store, dataset, scratch / "previous", packs=False)
     places: dict[str, Place] = {}
     seen = gathered(store, run, shares, scratch / "shares", places)
     if not source.spec:
@@ -91,6 +88,12 @@ def join_shares(
     published = publish_snapshot(store, scratch / "snapshot", dataset)
     store.delete_prefix(f"{folder_of(run)}/")
     return published, frozen
+
+
+def _latest(store: Store, dataset: str, folder: Path, *, packs: bool) -> Snapshot | None:
+    """The dataset's latest snapshot, fetched into a folder."""
+    reference = latest(store, dataset)
+    return fetch_snapshot(store, reference, folder, packs=packs) if reference else None
 
 
 def _first(added: Iterator[T], dataset: str) -> Iterator[T]:

@@ -45,7 +45,8 @@ def validate(
         measured = gathered(store, reference, frozen, shards, Path(scratch)) if shards > 1 else None
         before = _champions_data(store, name, champion, Path(scratch)) if champion else None
         found = validation.validate(frozen, folder, drawn, before, measured)
-        fetch_packs(store, folder, page.packs(found, frozen))
+        if shards > 1:  # the images that the report shows
+            fetch_packs(store, folder, page.packs(found, frozen))
         validation.write(found, frozen, folder, Path(findings.path))
         for each in found.findings:
             log.info(each.check, extra={"severity": each.severity, "found": each.message})

@@ -8,8 +8,8 @@ import { icon } from "./icons.js";
 import { refusal } from "./photos.js";
 import { explanation } from "./why.js";
 
-// What passes, in fewer words than the gateway has for programs.
 const DOUBTS = { unfamiliar: "Like nothing it learnt from", unsure: "Not sure" };
+// What passes, in fewer words than the gateway has for programs.
 const WAITS = {
   model_unavailable: "No model answers at the moment.",
   model_timeout: "The model took too long.",
