@@ -25,6 +25,8 @@ log = logging.getLogger(__name__)
 
 BODY_LIMIT = 32 * MEGABYTE
 BODIES_LIMIT = 64 * MEGABYTE
+# Of a Content-Length, leading zeros included; Python reads no number of thousands of digits.
+MOST_DIGITS = 20
 PIECE = MEGABYTE
 # Longest silence of a client within a request, or between two.
 IDLE_S = 15.0
@@ -81,7 +83,11 @@ class Http(ThreadingHTTPServer):
     def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - the base class's
         """Give a connection its thread, or send it away."""
         if self._free.acquire(blocking=False):
-            super().process_request(request, client_address)
+            try:
+                super().process_request(request, client_address)
+            except BaseException:  # there is no thread for it
+                self._free.release()
+                raise
             return
         try:
             request.settimeout(0)
@@ -145,11 +151,13 @@ class _Connection(BaseHTTPRequestHandler):
     def _reply(self) -> Reply:
         path = self.path.partition("?")[0]
         if self.command == "GET" and self.server.metrics_path and path == self.server.metrics_path:
+            self._leave_body()
             return Reply(200, self.server.metrics.page(), "text/plain")
         if not path.lower().startswith(PREFIX):
             self.close_connection = True  # its body, if any, is unread
             return _NOT_FOUND
         if self.command == "OPTIONS" and self._cors():
+            self._leave_body()
             return Reply(200, b"")
         deadline = Deadline.within(self.server.flags.rest_api_timeout_in_ms / 1000)
         try:
@@ -168,14 +176,19 @@ class _Connection(BaseHTTPRequestHandler):
             log.exception("a request failed for a reason that is ours")
             return Reply(500, b'{"error": "internal error; the server\'s log says more"}')
 
+    def _leave_body(self) -> None:
+        """End the connection where a body stays unread: it would be taken for the next request."""
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            self.close_connection = True
+
     def _length(self) -> int:
-        """Bytes of the body; it must say how long it is, and be neither too long nor in pieces."""
+        """Bytes of the body; it must say once how long it is, and be neither too long nor in pieces."""
         if self.headers.get("Transfer-Encoding"):
             raise _RefusedError(411, "send the body whole, with its Content-Length")
-        text = self.headers.get("Content-Length", "0")
-        if not text.isascii() or not text.isdecimal():
+        text, *others = self.headers.get_all("Content-Length", ["0"])
+        if others or not text.isascii() or not text.isdecimal():
             raise _RefusedError(400, "Content-Length is no number")
-        if int(text) > BODY_LIMIT:
+        if len(text) > MOST_DIGITS or int(text) > BODY_LIMIT:
             raise _RefusedError(413, f"the body is longer than {BODY_LIMIT} bytes")
         return int(text)
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from grpc import StatusCode
 
-from binocular.wire.tensors import Array, Kind
+from binocular.wire.tensors import MAX_RANK, Array, Kind
 from serving.server.signature import Tensor
 from serving.server.status import ServingError, invalid
 
@@ -161,6 +161,8 @@ def _array(value: Any, kind: Kind) -> Array:  # noqa: ANN401 - JSON
     while isinstance(first, list):
         shape.append(len(first))
         first = first[0] if first else None
+    if len(shape) > MAX_RANK:
+        raise invalid(f"JSON Value: lists nested {len(shape)} deep; a tensor has at most {MAX_RANK} dimensions")
     leaves = [value]
     for size in shape:
         if set(map(type, leaves)) - {list} or set(map(len, leaves)) - {size}:

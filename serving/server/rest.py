@@ -26,6 +26,7 @@ _OF = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _ASK = re.compile(rf"/v1/models/(?P<name>[^/:]+){_OF}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
 _LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_OF}(?P<metadata>/metadata)?", re.IGNORECASE)
 HIGHEST_VERSION = 2**63 - 1
+LONGEST_VERSION = len(str(HIGHEST_VERSION))  # Python reads no number of thousands of digits
 
 
 @dataclass(frozen=True)
@@ -101,9 +102,10 @@ def _spec(request: Any, matched: re.Match[str]) -> Any:  # noqa: ANN401 - messag
     """Say in a request which model and version the path names."""
     request.model_spec.name = unquote(matched["name"])
     if matched["version"]:
-        if int(matched["version"]) > HIGHEST_VERSION:
+        digits = matched["version"].lstrip("0") or "0"
+        if len(digits) > LONGEST_VERSION or int(digits) > HIGHEST_VERSION:
             raise invalid(f"Failed to convert version: {matched['version']} to numeric.")
-        request.model_spec.version.value = int(matched["version"])
+        request.model_spec.version.value = int(digits)
     if matched["label"]:
         request.model_spec.version_label = unquote(matched["label"])
     return request

@@ -297,8 +297,9 @@ def test_rest_tells_status_and_metadata(server: ModelServer) -> None:
         (b'{"instances": [' + b"[" * 20_000 + b"]" * 20_000 + b"]}", 400, "JSON Parse error"),
         (b'{"instances": [' + b"9" * 10_000 + b"]}", 400, "JSON Parse error"),
         (b"\xff\xfe{", 400, "JSON Parse error"),
+        (b'{"inputs": ' + b"[" * 200 + b"1" + b"]" * 200 + b"}", 400, "lists nested 200 deep"),
     ],
-    ids=range(21),
+    ids=range(22),
 )
 def test_rest_refuses_in_the_originals_words(server: ModelServer, body: bytes, status: int, text: str) -> None:
     answer = requests.post(f"{server.url}/v1/models/waste:predict", data=body, timeout=60)
@@ -316,7 +317,10 @@ def test_rest_paths_that_lead_nowhere(server: ModelServer) -> None:
         ("POST", "/v1/models/waste:PREDICT"): (400, "Malformed request: POST /v1/models/waste:PREDICT"),
         ("GET", "/v1/models/paper"): (404, "Could not find any versions of model paper"),
         ("GET", "/v1/models/waste/versions/9"): (404, "Could not find version 9 of model waste"),
-        ("GET", f"/v1/models/waste/versions/{10**30}"): (400, f"Failed to convert version: {10**30} to numeric."),
+        **{
+            ("GET", f"/v1/models/waste/versions/{number}"): (400, f"Failed to convert version: {number} to numeric.")
+            for number in (str(10**30), "9" * 5000)
+        },
         ("OPTIONS", "/v1/models/waste"): (400, "Malformed request: OPTIONS /v1/models/waste"),
     }
     for (method, path), (status, text) in found.items():
@@ -329,7 +333,9 @@ def test_rest_paths_that_lead_nowhere(server: ModelServer) -> None:
 def test_http_that_is_wrong_harms_nobody(server: ModelServer) -> None:
     for sent, status in {
         b"POST /v1/models/waste:predict HTTP/1.1\r\nContent-Length: 99999999999\r\n\r\n": b"413",
+        b"POST /v1/models/waste:predict HTTP/1.1\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n": b"413",
         b"POST /v1/models/waste:predict HTTP/1.1\r\nContent-Length: -1\r\n\r\n": b"400",
+        b"POST /v1/x HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab": b"400",
         b"POST /v1/models/waste:predict HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n": b"411",
         b"NONSENSE\r\n\r\n": b"400",
         b"POST /v1/x HTTP/1.1\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc": b"400",
@@ -346,6 +352,16 @@ def test_http_that_is_wrong_harms_nobody(server: ModelServer) -> None:
     with socket.create_connection(("127.0.0.1", server.rest_port), 30) as connection:  # and goes away
         connection.sendall(b"POST /v1/models/waste:predict HTTP/1.1\r\nContent-Length: 1000\r\n\r\n{")
     assert server.get("/v1/models/waste").status_code == 200
+
+
+def test_a_body_that_is_not_read_is_no_second_request(server: ModelServer) -> None:
+    inside = b"GET /v1/models/waste HTTP/1.1\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.rest_port), 30) as connection:
+        connection.sendall(
+            b"GET /monitoring/prometheus/metrics HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(inside) + inside
+        )
+        answers = b"".join(iter(lambda: connection.recv(1 << 16), b""))
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_prometheus_sees_requests_under_the_originals_names(server: ModelServer) -> None:
