@@ -11,6 +11,7 @@ from google.protobuf import text_format
 from binocular.errors import SettingError
 from binocular.wire import messages
 from serving.server.status import ServingError, invalid
+from serving.versions import versions_in
 
 PLATFORM = "tensorflow"
 
@@ -42,6 +43,11 @@ class ModelConfig:
     base_path: Path
     policy: VersionPolicy = VersionPolicy()
     labels: Mapping[str, int] = field(default_factory=dict)
+
+    def aspired(self) -> dict[int, Path]:
+        """The versions to serve, of those that are there. OSError where the folder cannot be read."""
+        present = versions_in(self.base_path)
+        return {version: present[version] for version in self.policy.choose(present)}
 
 
 def parse_file(path: Path, message: type[M]) -> M:

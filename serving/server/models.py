@@ -15,7 +15,6 @@ from pathlib import Path
 
 from grpc import StatusCode
 
-from serving.server import sources
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
 from serving.server.engines import Engine
@@ -192,7 +191,7 @@ class Models:
         """Look which versions are there. A folder that cannot be read changes nothing, for no model."""
         for config in self.configs():
             try:
-                found = sources.aspired(config)  # without the lock: a slow disk must keep no request waiting
+                found = config.aspired()  # without the lock: a slow disk must keep no request waiting
             except OSError as error:
                 log.error("cannot read a model's folder", extra={"model": config.name, "why": error})  # noqa: TRY400
                 continue

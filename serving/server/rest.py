@@ -20,13 +20,13 @@ from serving.server.models import Models
 from serving.server.predict import METADATA, Predictor, signature_map, use
 from serving.server.signature import DEFAULT
 from serving.server.status import ServingError, invalid
+from serving.versions import HIGHEST
 
 PREFIX = "/v1/"
 _OF = r"(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 _ASK = re.compile(rf"/v1/models/(?P<name>[^/:]+){_OF}:(?P<verb>classify|regress|predict)", re.IGNORECASE)
 _LOOK = re.compile(rf"/v1/models(?:/(?P<name>[^/:]+))?{_OF}(?P<metadata>/metadata)?", re.IGNORECASE)
-HIGHEST_VERSION = 2**63 - 1
-LONGEST_VERSION = len(str(HIGHEST_VERSION))  # Python reads no number of thousands of digits
+LONGEST_VERSION = len(str(HIGHEST))  # Python reads no number of thousands of digits
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _spec(request: Any, matched: re.Match[str]) -> Any:  # noqa: ANN401 - messag
     request.model_spec.name = unquote(matched["name"])
     if matched["version"]:
         digits = matched["version"].lstrip("0") or "0"
-        if len(digits) > LONGEST_VERSION or int(digits) > HIGHEST_VERSION:
+        if len(digits) > LONGEST_VERSION or int(digits) > HIGHEST:
             raise invalid(f"Failed to convert version: {matched['version']} to numeric.")
         request.model_spec.version.value = int(digits)
     if matched["label"]:

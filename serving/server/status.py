@@ -37,25 +37,15 @@ class ServingError(BinocularError):
         self.canonical = canonical
 
     @property
-    def number(self) -> int:
-        """The canonical code as messages carry it."""
-        return int(self.canonical.value[0])
-
-    @property
     def http(self) -> int:
         """The HTTP status."""
-        return http_status(self.canonical)
+        return _HTTP.get(self.canonical, _OTHERWISE)
 
     @property
     def text(self) -> str:
         """The text, as long as a client gets to see it."""
         text = str(self)
         return text if len(text) <= LONGEST_TEXT else text[: LONGEST_TEXT - len(_CUT)] + _CUT
-
-
-def http_status(canonical: StatusCode) -> int:
-    """The HTTP status of a canonical code."""
-    return _HTTP.get(canonical, _OTHERWISE)
 
 
 def invalid(text: str) -> ServingError:

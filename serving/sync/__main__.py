@@ -18,7 +18,7 @@ from pathlib import Path
 from binocular import logs
 from binocular.errors import BinocularError, of_this_machine
 from binocular.parts import served_folder
-from binocular.settings import Settings, load
+from binocular.settings import Settings, load, variable
 from binocular.signatures import trust
 from binocular.store import connect
 from serving.sync.folder import ModelFolder
@@ -83,9 +83,11 @@ def main() -> int:
     """Run the puller; the exit code says how it went."""
     parser = argparse.ArgumentParser(prog="python -m serving.sync", description="Keep version folders in step.")
     parser.add_argument(
-        "--model", action="append", help="A model to follow; may be repeated. [BINOCULAR_MODEL_NAME]"
+        "--model", action="append", help=f"A model to follow; may be repeated. [{variable('model_name')}]"
     )
-    parser.add_argument("--folder", type=Path, help="Where the version folders are. [BINOCULAR_PULLER_FOLDER]")
+    parser.add_argument(
+        "--folder", type=Path, help=f"Where the version folders are. [{variable('puller_folder')}]"
+    )
     parser.add_argument("--once", action="store_true", help="Bring what is in production now, then end.")
     arguments = parser.parse_args()
     try:

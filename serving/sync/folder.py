@@ -15,7 +15,6 @@ import errno
 import fcntl
 import logging
 import os
-import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -25,11 +24,12 @@ from typing import IO, Final
 from binocular.errors import ConflictError, DiskFullError, IntegrityError
 from binocular.publication import Manifest, describe
 from binocular.registry import check_name
+from binocular.settings import variable
+from serving.versions import versions_in
 
 OURS: Final = ".puller"
 # What else a disk needs to go on working.
 SPARE_BYTES: Final = 1 << 20
-HIGHEST: Final = 2**63 - 1
 
 log = logging.getLogger(__name__)
 
@@ -112,7 +112,7 @@ class ModelFolder:
         if free < size + SPARE_BYTES:
             raise DiskFullError(
                 f"the disk of {self.path} has {free >> 10} kB free, the version needs "
-                f"{(size + SPARE_BYTES) >> 10}; free some, or name another folder in BINOCULAR_PULLER_FOLDER"
+                f"{(size + SPARE_BYTES) >> 10}; free some, or name another folder in {variable('puller_folder')}"
             )
 
     def show(self, version: int, folder: Path, manifest: Manifest) -> None:
@@ -182,7 +182,7 @@ def refuse_other(folder: Path, manifest: Manifest) -> None:
     if describe(folder) != manifest:
         raise ConflictError(
             f"{folder} holds other files than the version of that number in the store: delete it while no server"
-            " reads it, or name another folder in BINOCULAR_PULLER_FOLDER"
+            f" reads it, or name another folder in {variable('puller_folder')}"
         )
 
 
@@ -198,10 +198,8 @@ def disk_full_explained(path: Path) -> Iterator[None]:
 
 
 def _versions(folder: Path) -> dict[int, Path]:
-    """The folders whose whole name is a number, as a model server understands it."""
-    found = {}
-    with contextlib.suppress(FileNotFoundError):
-        for path in sorted(folder.iterdir()):
-            if re.fullmatch(r"[0-9]{1,19}", path.name, re.ASCII) and int(path.name) <= HIGHEST and path.is_dir():
-                found[int(path.name)] = path
-    return found
+    """The versions in a folder; none where there is no folder."""
+    try:
+        return versions_in(folder)
+    except FileNotFoundError:
+        return {}

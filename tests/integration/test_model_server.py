@@ -318,7 +318,10 @@ def test_rest_paths_that_lead_nowhere(server: ModelServer) -> None:
         ("GET", "/v1/models/paper"): (404, "Could not find any versions of model paper"),
         ("GET", "/v1/models/waste/versions/9"): (404, "Could not find version 9 of model waste"),
         **{
-            ("GET", f"/v1/models/waste/versions/{number}"): (400, f"Failed to convert version: {number} to numeric.")
+            ("GET", f"/v1/models/waste/versions/{number}"): (
+                400,
+                f"Failed to convert version: {number} to numeric.",
+            )
             for number in (str(10**30), "9" * 5000)
         },
         ("OPTIONS", "/v1/models/waste"): (400, "Malformed request: OPTIONS /v1/models/waste"),

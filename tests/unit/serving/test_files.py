@@ -7,10 +7,11 @@ import pytest
 
 from binocular.errors import SettingError
 from binocular.wire.messages import PredictionLog
-from serving.server import config, sources, warmup
+from serving.server import config, warmup
 from serving.server.config import ModelConfig, VersionPolicy
 from serving.server.deadline import Deadline
 from serving.server.status import LONGEST_TEXT, ServingError, code_of, invalid
+from serving.versions import versions_in
 from tests.unit.serving.engines import Doubling
 
 
@@ -70,10 +71,10 @@ def test_versions_are_folders_whose_whole_name_is_a_number(tmp_path: Path) -> No
     for name in ("3", "0010", ".4", "5.tmp", "x", "-1", "٦", "99999999999999999999", "9223372036854775807"):
         (tmp_path / name).mkdir()
     (tmp_path / "8").write_text("")
-    assert set(sources.versions_in(tmp_path)) == {3, 10, 2**63 - 1}
+    assert set(versions_in(tmp_path)) == {3, 10, 2**63 - 1}
     (tmp_path / "10").mkdir()
-    assert sources.versions_in(tmp_path)[10] == tmp_path / "0010"
-    assert set(sources.aspired(ModelConfig("m", tmp_path))) == {2**63 - 1}
+    assert versions_in(tmp_path)[10] == tmp_path / "0010"
+    assert set(ModelConfig("m", tmp_path).aspired()) == {2**63 - 1}
 
 
 def tfrecord(*records: bytes) -> bytes:

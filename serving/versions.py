@@ -1,4 +1,4 @@
-"""Which versions lie in a model's folder.
+"""Which versions lie in a model's folder, as the model server and the puller both understand it.
 
 A version is a folder whose whole name is a number, as `3` or `0003`. Everything else is none: `.3` (how a
 version is hidden while it is made), `3.tmp`, a file.
@@ -7,12 +7,11 @@ version is hidden while it is made), `3.tmp`, a file.
 import logging
 import re
 from pathlib import Path
-
-from serving.server.config import ModelConfig
+from typing import Final
 
 log = logging.getLogger(__name__)
 
-HIGHEST = 2**63 - 1
+HIGHEST: Final = 2**63 - 1
 
 
 def versions_in(base: Path) -> dict[int, Path]:
@@ -24,9 +23,3 @@ def versions_in(base: Path) -> dict[int, Path]:
                 log.warning("two folders of one version", extra={"ignored": path, "taken": found[int(path.name)]})
             found.setdefault(int(path.name), path)
     return found
-
-
-def aspired(config: ModelConfig) -> dict[int, Path]:
-    """The versions to serve, by the model's policy. OSError where the folder cannot be read."""
-    present = versions_in(config.base_path)
-    return {version: present[version] for version in config.policy.choose(present)}
