@@ -71,7 +71,7 @@ class Fetcher:
                     with contextlib.closing(connection.getresponse()) as response:
                         target = response.headers.get("Location")
                         if response.status not in REDIRECTS or not target:
-                            return self._body(response)
+                            return self._body(response, end)
                         url = urljoin(url, target)
             except (OSError, http.client.HTTPException, ValueError) as error:
                 if time.monotonic() >= end:
@@ -142,7 +142,7 @@ class Fetcher:
             raise AddressRefusedError(f"{host} is not on the public internet")
         return addresses[0]
 
-    def _body(self, response: http.client.HTTPResponse) -> bytes:
+    def _body(self, response: http.client.HTTPResponse, end: float) -> bytes:
         if response.status != OK:
             raise FetchError(f"the other server answered {response.status}")
         body = bytearray()
@@ -150,6 +150,9 @@ class Fetcher:
             body += chunk
             if len(body) > self._most_bytes:
                 raise TooLargeError(f"the image has more than {self._most_bytes} bytes")
+        # What was cut off looks whole where nobody said how long it is.
+        if response.length is None and time.monotonic() >= end:
+            raise TimeoutError
         if response.length:
             raise FetchError("the other server broke off in the middle of the image")
         return bytes(body)

@@ -196,7 +196,12 @@ def drip_body(connection: socket.socket) -> None:
     drip(connection)
 
 
-@pytest.mark.parametrize("answer", [drip, drip_body])
+def drip_without_length(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    drip(connection)
+
+
+@pytest.mark.parametrize("answer", [drip, drip_body, drip_without_length])
 def test_a_server_that_drips_is_cut_off_by_the_clock(answer: Serve) -> None:
     with server(answer) as port:
         began = time.monotonic()
