@@ -6,12 +6,13 @@ import sys
 from pathlib import Path
 
 from binocular import tokens
-from binocular.errors import BinocularError
+from binocular.errors import BinocularError, of_this_machine
 from binocular.logs import configure
 from binocular.parts import gateway_folder, gateway_token
-from binocular.settings import load
+from binocular.settings import load, variable
 
 METRICS = "PROMETHEUS_MULTIPROC_DIR"
+EXIT_FAILED = 1
 
 
 def main() -> int:
@@ -25,10 +26,13 @@ def main() -> int:
 
         gateway_token(settings)  # made once, before several workers would
         tokens.read(settings.home)  # a file that is broken is better seen now
+        History(gateway_folder(settings)).begin()
     except BinocularError as error:
         print(f"gateway: {error}", file=sys.stderr)
         return error.exit_code
-    History(gateway_folder(settings)).begin()
+    except OSError as error:
+        print(f"gateway: {of_this_machine(error)}; {variable('home')} names the folder", file=sys.stderr)
+        return EXIT_FAILED
     Gateway(settings).run()
     return 0
 

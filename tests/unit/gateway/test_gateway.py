@@ -13,6 +13,7 @@ from pydantic import SecretStr
 from binocular import parts
 from binocular.settings import Settings
 from gateway import create_app, metrics
+from gateway.__main__ import main
 
 
 @pytest.fixture
@@ -119,3 +120,16 @@ def test_the_gateway_imports_nothing_beside_the_shared_library() -> None:
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert not set(result.stdout.split()) & {"tensorflow", "keras", "kfp", "components", "pipeline", "serving"}
+
+
+def test_where_nothing_can_be_kept_it_says_so_in_a_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("BINOCULAR_HOME", str(tmp_path / "file"))
+    monkeypatch.setattr("gateway.__main__.configure", lambda _: None)
+    assert main() == 1
+    told = capsys.readouterr().err
+    assert told.startswith("gateway: ")
+    assert "BINOCULAR_HOME names the folder" in told
+    assert told.count("\n") == 1
