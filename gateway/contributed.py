@@ -16,7 +16,7 @@ from PIL import Image
 from binocular import datasets
 from binocular.contributions import KINDS, contribution_key
 from binocular.errors import IntegrityError, NotFoundError, RequestError
-from binocular.imaging import decode, identify
+from binocular.imaging import identify
 from binocular.messages.data import (
     ClassCounts,
     Contributed,
@@ -30,6 +30,7 @@ from binocular.messages.data import (
 from binocular.publication import MANIFEST, read_manifest
 from binocular.snapshot import FACTS, SPLITS
 from gateway.calls import call, query
+from gateway.decoding import decode
 from gateway.services import services
 from gateway.waiting import Sent, sent
 
@@ -112,12 +113,11 @@ def show_contribution(kind: str, sha256: str) -> Response:
     """Small, and decoded and encoded anew: nothing of the file that was sent comes through but its pixels."""
     wanted, here = query(ThumbnailQuery), services()
     data = b"".join(here.store.stream(_key(kind, wanted.label, sha256)))
-    most_pixels = here.settings.gateway_megapixels * 1_000_000
-    facts = identify(data, most_pixels)
+    facts = identify(data, here.most_pixels)
     share = min(1.0, wanted.side / max(facts.width, facts.height))
     height, width = max(1, round(share * facts.height)), max(1, round(share * facts.width))
     out = io.BytesIO()
-    Image.fromarray(decode(data, height, width, most_pixels)).save(out, "JPEG", quality=QUALITY)
+    Image.fromarray(decode(data, height, width, here.most_pixels)).save(out, "JPEG", quality=QUALITY)
     return Response(out.getvalue(), content_type=JPEG, headers={"Cache-Control": KEPT})
 
 

@@ -94,7 +94,7 @@ def uploaded_zip(name: str) -> Iterator[Path | None]:
 
 def zip_limits(most_files: int) -> Limits:
     """How much of an archive is taken."""
-    body = services().settings.gateway_body_mb * 1_000_000
+    body = services().most_bytes
     # Folders are members too.
     return Limits(members=4 * most_files, member_bytes=body, total_bytes=UNPACKED * body)
 

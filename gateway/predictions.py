@@ -118,7 +118,7 @@ def _explained(answer: Prediction, data: bytes, began: float) -> Prediction:
     probabilities = tuple(answer.probabilities.get(each, 0.0) for each in facts.classes)
     found = Classified(facts.classes, probabilities, answer.model.version, 0, 0)
     with here.explainers_line.turn():
-        pixels = decode(data, facts.height, facts.width, here.settings.gateway_megapixels * 1_000_000)
+        pixels = decode(data, facts.height, facts.width, here.most_pixels)
         map_ = here.explainer.explain(pixels, found)
     took = time.perf_counter() - asked
     metrics.PHASES.labels("explain").observe(took)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from binocular.runs import Runs
 
 EXTENSION = "binocular"
+MILLION = 1_000_000
 # Attempts to sign in a minute, for each client: nobody mistypes more often.
 SIGN_INS = 10
 
@@ -49,6 +50,16 @@ class Services:
                 "kfp_timeout_s": min(settings.kfp_timeout_s, patience),
             }
         )
+
+    @property
+    def most_bytes(self) -> int:
+        """How large a request may be, and an image."""
+        return self.settings.gateway_body_mb * MILLION
+
+    @property
+    def most_pixels(self) -> int:
+        """How large an image may be that is decoded."""
+        return self.settings.gateway_megapixels * MILLION
 
     @cached_property
     def store(self) -> Store:
@@ -79,10 +90,7 @@ class Services:
     @cached_property
     def classifier(self) -> Classifier:
         """What turns images into predictions."""
-        settings = self.settings
-        return Classifier(
-            self.model, self.versions, settings.gateway_megapixels * 1_000_000, settings.gateway_deadline_s
-        )
+        return Classifier(self.model, self.versions, self.most_pixels, self.settings.gateway_deadline_s)
 
     @cached_property
     def explainer(self) -> Explainer:
@@ -115,12 +123,12 @@ class Services:
     @cached_property
     def keeper(self) -> Keeper:
         """The images of predictions."""
-        return Keeper(self.store, self.settings.gateway_keep_hours, self.settings.gateway_keep_mb * 1_000_000)
+        return Keeper(self.store, self.settings.gateway_keep_hours, self.settings.gateway_keep_mb * MILLION)
 
     @cached_property
     def fetcher(self) -> Fetcher:
         """The way to images on the web."""
-        return Fetcher(self.settings.gateway_fetch_s, self.settings.gateway_body_mb * 1_000_000)
+        return Fetcher(self.settings.gateway_fetch_s, self.most_bytes)
 
     def fetch(self, url: str) -> bytes:
         """The image behind an address, where that is allowed."""

@@ -50,7 +50,7 @@ def page(_which: object = None) -> Response:
         "shell.html.j2",
         base=f"/assets/{found.digest}",
         scripts=found.first(name),
-        body_limit=services().settings.gateway_body_mb * 1_000_000,
+        body_limit=services().most_bytes,
     )
     return Response(
         text,
