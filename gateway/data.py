@@ -94,7 +94,7 @@ def _from_zip(path: Path) -> Iterator[tuple[str, str, bytes]]:
     names = list(zip_names(path, Inspection("the zip", limits)))
     layout = Layout(names, "the zip")
     # Every class is in order before the first image is stored.
-    labels = {label: _known_spelling(label) for label in {each.label for each in map(layout.place, names) if each}}
+    labels = _known_spellings({each.label for each in map(layout.place, names) if each})
     for member in zip_members(path, Inspection("the zip", limits)):
         if place := layout.place(member.name):
             yield member.name, labels[place.label], member.read()
@@ -102,24 +102,24 @@ def _from_zip(path: Path) -> Iterator[tuple[str, str, bytes]]:
 
 def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
     """Store what can be decoded; a file that cannot does not hinder the others."""
-    most_pixels = services().settings.gateway_megapixels * 1_000_000
+    here = services()
     stored: Counter[str] = Counter()
     duplicates, refused = 0, []
     taken: list[tuple[str, str, str]] = []
     for name, label, data in found:
         try:
-            decode(data, PROBE, PROBE, most_pixels)
+            decode(data, PROBE, PROBE, here.most_pixels)
         except BinocularError as error:
             refused.append(Refusal(file=name, code=error.code, detail=str(error)))
             continue
         sha256 = hashlib.sha256(data).hexdigest()
         taken.append((name, label, sha256))
-        if services().store.create(contribution_key(UPLOADS, label, sha256), data, "application/octet-stream"):
+        if here.store.create(contribution_key(UPLOADS, label, sha256), data, "application/octet-stream"):
             stored[label] += 1
         else:
             duplicates += 1
     if stored:
-        services().automatic.written()
+        here.automatic.written()
     if not stored and not duplicates and not refused:
         raise SourceError("no images came; send files, or a zip of a folder for each class")
     return Taken(
@@ -153,17 +153,22 @@ def _conflicts(taken: list[tuple[str, str, str]]) -> list[Conflict]:
 
 def _known_spelling(text: str) -> str:
     """The label, unless it is a class we know but for case or spelling: training would stop at such a pair."""
-    label = check_label(text)
+    return _known_spellings({text})[text]
+
+
+def _known_spellings(texts: set[str]) -> dict[str, str]:
+    """The label that each text is, if all are in order."""
+    labels = {text: check_label(text) for text in sorted(texts)}
     production = services().versions.current()
     known = set(production[1].classes) if production else set()
-    if label in known:
-        return label
-    for other in sorted(known | _contributed()):
-        if other != label and alike(other) == alike(label):
-            raise InvalidLabelError(
-                f"class name {label!r} is too like {other!r}, which there is; did you mean that?"
-            )
-    return label
+    new = set(labels.values()) - known
+    for other in sorted(known | _contributed()) if new else ():
+        for label in sorted(new - {other}):
+            if alike(other) == alike(label):
+                raise InvalidLabelError(
+                    f"class name {label!r} is too like {other!r}, which there is; did you mean that?"
+                )
+    return labels
 
 
 def _contributed() -> set[str]:
