@@ -11,7 +11,7 @@ MOST = 100
 
 
 class Versions:
-    """The facts about each version of one model."""
+    """The facts about each version of one model. Threads may share it."""
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
@@ -28,23 +28,25 @@ class Versions:
 
     def published(self, version: int) -> Bundle:
         """The facts about a version; NotFoundError where there is none."""
-        if version not in self._known:
+        found = self._known.get(version)
+        if found is None:
             found = registry.facts(self._store, self._name, version)
             if len(self._known) >= MOST:
                 self._known.clear()
             self._known[version] = found
-        return self._known[version]
+        return found
 
     def manifest(self, version: int) -> Manifest:
         """The files of a version; NotFoundError where there is none."""
-        if version not in self._manifests:
+        found = self._manifests.get(version)
+        if found is None:
             found = read_manifest(self._store, registry.prefix(self._name, version))
             if found is None:
                 raise NotFoundError(f"there is no version {version} of {self._name}")
             if len(self._manifests) >= MOST:
                 self._manifests.clear()
             self._manifests[version] = found
-        return self._manifests[version]
+        return found
 
     def key(self, version: int, path: str) -> str:
         """The key of a file of a version."""
