@@ -26,6 +26,8 @@ KEPT_S = 24 * 3600 + 10 * MINUTE_S
 # Labels that are counted by name in a minute; more are counted together.
 MOST_LABELS = 50
 OTHER = "(other)"
+# What is counted bears one of these before the rest of its name.
+SECONDS, CONFIDENCE, LABEL = "seconds ", "confidence ", "label "
 PREDICT, BATCH = "/v1/predict", "/v1/predict/batch"
 BUSY_S = 5.0
 Counts = Mapping[str, float]
@@ -125,11 +127,11 @@ def totals() -> dict[str, float]:
             predicts = labels["route"] in {PREDICT, BATCH}
             add(f"{'predict' if predicts else 'other'} {labels['status'][:1]}", value)
         elif sample.name == "binocular_request_seconds_bucket" and labels["route"] == PREDICT:
-            add(f"seconds {labels['le']}", value)
+            add(f"{SECONDS}{labels['le']}", value)
         elif sample.name == "binocular_confidence_bucket":
-            add(f"confidence {labels['le']}", value)
+            add(f"{CONFIDENCE}{labels['le']}", value)
         elif sample.name == "binocular_predictions_total":
-            add(f"label {labels['label']}", value)
+            add(f"{LABEL}{labels['label']}", value)
     return found
 
 
@@ -163,9 +165,9 @@ def _growth(before: Counts, present: Counts) -> dict[str, float]:
 
 def _fewer_labels(counts: Counts) -> dict[str, float]:
     """With the most frequent labels by name, and the others as one."""
-    labels = sorted((name for name in counts if name.startswith("label ")), key=lambda name: -counts[name])
+    labels = sorted((name for name in counts if name.startswith(LABEL)), key=lambda name: -counts[name])
     rare = labels[MOST_LABELS:]
     kept = {name: value for name, value in counts.items() if name not in rare}
     if rare:
-        kept[f"label {OTHER}"] = sum(counts[name] for name in rare)
+        kept[f"{LABEL}{OTHER}"] = sum(counts[name] for name in rare)
     return kept

@@ -13,6 +13,8 @@ from prometheus_client.samples import Sample
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 FAST_TO_SLOW = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 TENTHS = tuple(n / 10 for n in range(1, 11))
+# Below which times these shares of the requests were answered is told.
+SHARES = (0.5, 0.95, 0.99)
 
 REQUESTS = Counter(
     "binocular_requests", "Requests by what they asked and how they ended", ["method", "route", "status"]
@@ -52,13 +54,13 @@ def samples(name: str) -> list[tuple[dict[str, str], float]]:
     return [(dict(sample.labels), sample.value) for sample in every() if sample.name == name]
 
 
-def quantiles(route: str, wanted: tuple[float, ...]) -> list[float | None]:
-    """Seconds below which these shares of a route's requests were answered, to the resolution of the buckets."""
+def quantiles(route: str) -> list[float | None]:
+    """Seconds below which the shares of a route's requests were answered, to the resolution of the buckets."""
     counts: dict[float, float] = {}
     for labels, value in samples("binocular_request_seconds_bucket"):
         if labels["route"] == route:
             counts[float(labels["le"])] = value
-    return [quantile(sorted(counts.items()), share) for share in wanted]
+    return [quantile(sorted(counts.items()), share) for share in SHARES]
 
 
 def quantile(counts: list[tuple[float, float]], share: float) -> float | None:

@@ -10,13 +10,12 @@ from binocular.contributions import KINDS
 from binocular.messages.status import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway import metrics
 from gateway.calls import call
+from gateway.history import PREDICT
 from gateway.models import available
 from gateway.services import services
 from gateway.waiting import sent
 
 blueprint = Blueprint("status", __name__)
-
-PREDICT = "/v1/predict"
 
 
 @blueprint.get("/v1/status")
@@ -25,7 +24,7 @@ def status() -> Status:
     """Counts and times are of all workers since the gateway started."""
     here = services()
     production = here.versions.current()
-    p50, p95, p99 = metrics.quantiles(PREDICT, (0.5, 0.95, 0.99))
+    p50, p95, p99 = metrics.quantiles(PREDICT)
     return Status(
         uptime_s=round(time.monotonic() - here.started, 1),
         model=here.settings.model_name,

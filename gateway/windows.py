@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from binocular.messages.status import ConfidenceBin, History, HistoryPoint, Hist
 from binocular.parts import pipelines_url
 from gateway import metrics
 from gateway.calls import call, query
-from gateway.history import Counts, Minute
+from gateway.history import CONFIDENCE, LABEL, SECONDS, Counts, Minute
 from gateway.problems import meaning
 from gateway.services import Services, services
 
@@ -23,7 +23,6 @@ blueprint = Blueprint("windows", __name__)
 
 # Length of a window and of the spans it is shown in, in seconds.
 WINDOWS = {"hour": (3600, 60), "day": (24 * 3600, 600)}
-SHARES = (0.5, 0.95, 0.99)
 # Whoever takes longer does not answer, as far as a person is concerned.
 PATIENCE_S = 3.0
 
@@ -42,7 +41,7 @@ def history() -> History:
         spans.setdefault(minute.at // step * step, []).append(minute)
     whole = _sum(minutes)
     p50, p95, p99 = _quantiles(whole)
-    labels = Counter({name[6:]: int(count) for name, count in whole.items() if name.startswith("label ")})
+    labels = Counter({name: int(count) for name, count in _named(whole, LABEL)})
     return History(
         window=window,
         step_s=step,
@@ -126,9 +125,14 @@ def _sum(minutes: Iterable[Minute]) -> Counts:
     return whole
 
 
+def _named(counts: Counts, kind: str) -> Iterator[tuple[str, float]]:
+    """What was counted of a kind, by what its name says besides."""
+    return ((name.removeprefix(kind), count) for name, count in counts.items() if name.startswith(kind))
+
+
 def _quantiles(counts: Counts) -> list[float | None]:
-    buckets = {float(name[8:]): value for name, value in counts.items() if name.startswith("seconds ")}
-    return [metrics.quantile(_filled(buckets), share) for share in SHARES]
+    buckets = {float(bound): value for bound, value in _named(counts, SECONDS)}
+    return [metrics.quantile(_filled(buckets), share) for share in metrics.SHARES]
 
 
 def _filled(buckets: dict[float, float]) -> list[tuple[float, float]]:
@@ -144,7 +148,7 @@ def _confidence(counts: Counts) -> list[ConfidenceBin]:
     bins, low, below = [], 0.0, 0.0
     for high in metrics.TENTHS:
         bound = "+Inf" if high == 1 else high  # the sum of an answer may be a hair above 1
-        count = max(below, counts.get(f"confidence {bound}", 0.0))
+        count = max(below, counts.get(f"{CONFIDENCE}{bound}", 0.0))
         bins.append(ConfidenceBin(low=low, high=high, count=int(count - below)))
         low, below = high, count
     return bins
