@@ -4,7 +4,6 @@
 installed, the plain page takes its place.
 """
 
-import hashlib
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +14,7 @@ from binocular.errors import NotFoundError
 from binocular.report.pages import render
 from gateway import openapi
 from gateway.pages import sent
-from gateway.pages.assets import TYPES, Asset
+from gateway.pages.assets import TYPES, Asset, digest_of
 
 blueprint = Blueprint("documentation", __name__)
 
@@ -23,7 +22,6 @@ HERE = Path(__file__).parent
 WHEEL = "flask_openapi3_swagger"
 THEIRS = ("css/swagger-ui.css", "js/swagger-ui-bundle.js")
 OURS = "swagger.js"
-DIGEST_CHARACTERS = 16
 # A page of ours brings its style with it, and nothing else.
 PLAIN = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; frame-ancestors 'none'"
 # Swagger UI writes styles into what it draws; scripts are files, and everything is from here.
@@ -75,5 +73,4 @@ def _files() -> tuple[dict[str, Asset], str]:
     folders = (spec.submodule_search_locations if spec else None) or []
     paths = [Path(folder, "templates", "swagger", name) for folder in folders for name in THEIRS]
     found = {path.name: Asset(path.read_bytes(), TYPES[path.suffix]) for path in [*paths, HERE / OURS]}
-    digest = hashlib.sha256(b"\0".join(each.data for each in found.values())).hexdigest()
-    return found, digest[:DIGEST_CHARACTERS]
+    return found, digest_of(found)

@@ -6,6 +6,7 @@ All styles are one file, `style.css`: the tokens, the base, then each page's.
 import gzip
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -35,6 +36,15 @@ class Asset:
         return gzip.compress(self.data, mtime=0)
 
 
+def digest_of(files: Mapping[str, Asset]) -> str:
+    """What names a release of these files."""
+    digest = hashlib.sha256()
+    for name, file in sorted(files.items()):
+        digest.update(f"{name}\0{len(file.data)}\0".encode())
+        digest.update(file.data)
+    return digest.hexdigest()[:DIGEST_CHARACTERS]
+
+
 class Assets:
     """Every file of a folder, by name."""
 
@@ -44,11 +54,7 @@ class Assets:
         self.files = {path.name: Asset(path.read_bytes(), TYPES[path.suffix]) for path in paths}
         style = b"\n".join(self.files.pop(path.name).data for path in styles)
         self.files[STYLE] = Asset(style, TYPES[".css"])
-        digest = hashlib.sha256()
-        for name, file in sorted(self.files.items()):
-            digest.update(f"{name}\0{len(file.data)}\0".encode())
-            digest.update(file.data)
-        self.digest = digest.hexdigest()[:DIGEST_CHARACTERS]
+        self.digest = digest_of(self.files)
 
     def first(self, page: str) -> list[str]:
         """The scripts that a page needs at once, with what they import, so that none is waited for in turn."""
