@@ -49,7 +49,7 @@ class Classifier:
     """One model, asked about images of strangers."""
 
     def __init__(self, model: Model, versions: Versions, most_pixels: int, deadline_s: float) -> None:
-        self.model = model
+        self._model = model
         self._together = Together(model.predict, deadline_s)
         self._versions = versions
         self._most_pixels = most_pixels
@@ -60,7 +60,7 @@ class Classifier:
             yield from self._chunk(images[start : start + CHUNK])
 
     def _chunk(self, images: Sequence[bytes]) -> list[Outcome]:
-        signature = self.model.signature()
+        signature = self._model.signature()
         for _ in range(ATTEMPTS):
             began = time.perf_counter()
             decoded = self._decode(images, signature)
@@ -72,7 +72,7 @@ class Classifier:
                 answer = self._together.predict(np.stack(good), signature)
             except ModelAnswerError:
                 # Pixels of the old version's size, refused by the new one?
-                asked, signature = signature, self.model.signature(afresh=True)
+                asked, signature = signature, self._model.signature(afresh=True)
                 if signature == asked:
                     raise
                 continue
@@ -80,7 +80,7 @@ class Classifier:
             facts = self._versions.of(answer.version)
             if (facts.height, facts.width) == (signature.height, signature.width):
                 return _outcomes(decoded, answer, facts.classes, seconds)
-            signature = self.model.signature(afresh=True)
+            signature = self._model.signature(afresh=True)
         raise ModelUnavailableError("the model changes faster than it answers")
 
     def _decode(self, images: Sequence[bytes], signature: Signature) -> list[Pixels | BinocularError]:

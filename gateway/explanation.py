@@ -54,7 +54,7 @@ class Explainer:
         best = int(np.argmax(found.probabilities))
         covered = covers(pixels)
         signature = Signature(found.version, *pixels.shape[:2])
-        end, left = time.monotonic() + self._seconds, list[float]()
+        end, probabilities = time.monotonic() + self._seconds, list[float]()
         for start in range(0, len(covered), CHUNK):
             left_s = end - time.monotonic()
             if left_s <= 0:
@@ -62,10 +62,10 @@ class Explainer:
             answer = self._model.predict(covered[start : start + CHUNK], signature, left_s)
             if answer.version != found.version:
                 raise ModelUnavailableError("another version came while one was being explained")
-            left += answer.probabilities[:, best].tolist()
-        falls = _odds(found.probabilities[best]) - _odds(np.array(left).reshape(PARTS, PARTS))
+            probabilities += answer.probabilities[:, best].tolist()
+        falls = _odds(found.probabilities[best]) - _odds(np.array(probabilities).reshape(PARTS, PARTS))
         height, width = pixels.shape[:2]
-        fall = max(found.probabilities[best] - min(left), 0.0)
+        fall = max(found.probabilities[best] - min(probabilities), 0.0)
         return Heatmap(drawn(falls, height, width), width, height, fall)
 
 
