@@ -130,6 +130,24 @@ def hold(route: Route) -> None:
     """Let a request hang until the page gives it up."""
 
 
+def test_whoever_leaves_while_photos_are_sent_leaves_nothing_behind(page: Page, token: str, others: Path) -> None:
+    page.clock.install()
+    page.goto("/data")
+    sign_in(page, token)
+    page.route("**/v1/images", hold)
+    choose(page, "A folder", others)
+    section(page, "Add photos").get_by_role("button", name="Add 36 photos").click()
+    expect(section(page, "Add photos").get_by_role("button", name="Stop")).to_be_visible()
+    page.get_by_role("link", name="Try it").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What does it show?")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    for _ in range(2):
+        with page.expect_response("**/v1/status"):
+            page.clock.fast_forward(60_000)
+    assert not [each for each in asked if each.endswith("/v1/data")]
+
+
 def test_adding_can_be_stopped_and_gone_on_with(data: Page, others: Path) -> None:
     data.route("**/v1/images", hold)
     choose(data, "A folder", others)

@@ -77,6 +77,16 @@ def test_a_move_decided_on_what_is_past_is_refused(page: Page, machine: Machine,
     registry.promote(store, NAME, now.version, by="the tests", why="given back", over=second)
 
 
+def test_a_question_goes_with_the_page_that_asked_it(page: Page, second: int) -> None:
+    page.goto("/")
+    page.get_by_role("link", name="Models").first.click()
+    page.get_by_role("button", name=f"Put version {second} into production").click()
+    expect(page.get_by_role("dialog")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_role("heading", level=1)).to_have_text("What does it show?")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_a_version_tells_what_it_is_and_can_be_taken_along(
     page: Page, second: int, tmp_path: Path, token: str
 ) -> None:
@@ -89,6 +99,8 @@ def test_a_version_tells_what_it_is_and_can_be_taken_along(
     expect(page.locator(".markdown")).to_contain_text("small_cnn halves it")
     expect(page.get_by_role("heading", name="Why it was let in")).to_be_visible()
     expect(page.locator(".markdown")).not_to_contain_text("\\")
+    script = 'import(new URL("markdown.js", document.querySelector("script").src))'
+    assert page.evaluate(f"{script}.then((module) => module.markdown('|\\n---').length)") == 2
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
         page.get_by_role("dialog", name="Sign in").get_by_label("Token").fill(token)

@@ -131,7 +131,7 @@ export function adding({ labels, added }) {
   const tell = (tone, text) => replace(body, h("div.stack", h(`div.told.${tone}`, icon("alert"), h("div", text)), h("div.actions", h("button", { type: "button", onclick: idle }, "Choose again"))));
 
   idle();
-  const stop = dropAndPaste((files) => look(chosen(files)), "Drop to add", async (transfer) => look(await dropped(transfer)));
+  const stop = dropAndPaste((files) => look(chosen(files)), "Drop to add", (transfer) => dropped(transfer).then(look, () => tell("warn", "The browser cannot read what was dropped. Was it moved or changed?")));
   return {
     element: h("section.card.stack", { "aria-labelledby": "adding-title" },
       h("div", h("h2", { id: "adding-title" }, "Add photos"), h("p.soft.small", "Choose, or drop them anywhere on this page.")), body, folder, photos, zip),

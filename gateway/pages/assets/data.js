@@ -9,15 +9,16 @@ import { icon } from "./icons.js";
 import { poll, status } from "./live.js";
 import { retrain } from "./retrain.js";
 import { signIn } from "./session.js";
+import { isLive } from "./states.js";
 import { sentWords, waiting } from "./waiting.js";
 
 const EVERY_MS = 8000;
-const GOING = new Set(["PENDING", "RUNNING", "PAUSED", "CANCELING"]);
 
 export function page(root) {
   let data = null;
+  let gone = false;
   let again = () => {};
-  const refresh = () => { again(); status.refresh(); };
+  const refresh = () => { if (!gone) { again(); status.refresh(); } };
   const add = adding({ labels: () => (data ? data.classes.map((each) => each.label) : []), added: refresh });
   const wait = waiting({ changed: refresh });
   const begin = h("button.primary", { type: "button", disabled: true, onclick: () => retrain(data, status.value?.production) }, icon("play"), "Retrain now");
@@ -49,10 +50,10 @@ export function page(root) {
   again = () => { stops[0]?.(); stops[0] = poll((signal) => get("/v1/data", { signal, ask: false }), EVERY_MS, show, fail); };
   again();
   stops[1] = poll((signal) => get("/v1/runs?limit=1", { signal, ask: false }), EVERY_MS, ({ runs }) => {
-    const run = runs.find((each) => GOING.has(each.state));
+    const run = runs.find(isLive);
     replace(going, run && h("div.told.accent", h("span.spinner"), h("div", h("span", h("b", "A training is going"), run.created_at ? `, started ${ago(run.created_at)}.` : ".")), h("a.button", { href: `/runs/${run.id}` }, "Follow it")));
   });
-  return () => { for (const stop of stops) stop(); add.end(); wait.end(); };
+  return () => { gone = true; for (const stop of stops) stop(); add.end(); wait.end(); };
 }
 
 function facts(data) {

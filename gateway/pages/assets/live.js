@@ -1,7 +1,7 @@
 /** Facts that stay fresh while somebody looks.
  *
  *   const stop = poll(() => get("/v1/status"), 5000, (status) => …);
- *   const status = shared("/v1/status", 5000);  status.subscribe((value, problem) => …)
+ *   status.subscribe((value, problem) => …)
  *
  * Nothing is asked while the tab is hidden. When the gateway is gone, it is asked less and less often, and a banner
  * says so until it is back.
@@ -17,14 +17,16 @@ let banner = null;
 /** Ask again and again; `show` gets each answer, `fail` each problem. Returns what ends it. */
 export function poll(ask, every, show, fail = () => {}) {
   let timer = 0;
+  let asking = false;
   let ended = false;
   const controller = new AbortController();
 
   const round = async () => {
-    timer = 0;
-    if (ended) return;
-    if (document.hidden) { document.addEventListener("visibilitychange", again, { once: true }); return; }
+    clearTimeout(timer);
+    if (ended || asking) return;
+    if (document.hidden) { document.addEventListener("visibilitychange", round, { once: true }); return; }
     let pause = every;
+    asking = true;
     try {
       const answer = await ask(controller.signal);
       if (ended) return;
@@ -35,24 +37,25 @@ export function poll(ask, every, show, fail = () => {}) {
       if (!(error instanceof Problem)) console.error(error);
       pause = missed(error, every);
       fail(error);
+    } finally {
+      asking = false;
     }
     if (!ended) timer = setTimeout(round, pause);
   };
-  const again = () => { if (!ended) { clearTimeout(timer); round(); } };
 
-  waiting.add(again);
+  waiting.add(round);
   round();
   return () => {
     ended = true;
     clearTimeout(timer);
     controller.abort();
-    waiting.delete(again);
-    document.removeEventListener("visibilitychange", again);
+    waiting.delete(round);
+    document.removeEventListener("visibilitychange", round);
   };
 }
 
 /** One poll for everybody who wants the same facts; it rests while nobody does. */
-export function shared(path, every) {
+function shared(path, every) {
   const listeners = new Set();
   let stop = null;
   let last = null;

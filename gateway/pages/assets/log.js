@@ -19,8 +19,9 @@ export function logViewer(address) {
   let stop = () => {};
 
   const show = (part) => {
-    if (first === null) { first = part.start; older.hidden = first === 0; }
-    if (part.start === 0 && next > 0) text.textContent = ""; // another try began, with a log of its own
+    const anew = part.start === 0 && next > 0; // another try began, with a log of its own
+    if (anew) text.textContent = "";
+    if (anew || first === null) { first = part.start; older.hidden = first === 0; }
     if (part.text) text.append(part.text);
     if (text.textContent.length > MOST_CHARACTERS) text.textContent = text.textContent.slice(-MOST_CHARACTERS);
     next = part.next;
@@ -29,12 +30,22 @@ export function logViewer(address) {
     if (part.ended) stop();
   };
   const before = async () => {
-    const from = Math.max(0, first - TAIL * 4);
-    const part = await get(`${address}?from=${from}`);
-    const whole = new TextEncoder().encode(part.text);
-    text.prepend(new TextDecoder().decode(whole.slice(0, first - from)));
-    first = from;
-    older.hidden = first === 0;
+    const until = first;
+    const from = Math.max(0, until - TAIL * 4);
+    older.disabled = true; // a second press would bring the same lines again
+    try {
+      const part = await get(`${address}?from=${from}`);
+      if (first !== until) return;
+      const whole = new TextEncoder().encode(part.text);
+      text.prepend(new TextDecoder().decode(whole.slice(0, until - from)));
+      first = from;
+      older.hidden = first === 0;
+    } catch (problem) {
+      if (!(problem instanceof Problem)) throw problem;
+      state.textContent = problem.message;
+    } finally {
+      older.disabled = false;
+    }
   };
 
   pane.addEventListener("scroll", () => { follow.checked = pane.scrollTop + pane.clientHeight >= pane.scrollHeight - NEAR; });

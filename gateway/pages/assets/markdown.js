@@ -40,7 +40,7 @@ function items(lines) {
 function table(lines) {
   const cells = (line) => line.replace(/^\||\|\s*$/g, "").split("|").map((cell) => cell.trim());
   const rows = lines.filter((line) => !/^[|\s:-]+$/.test(line)).map(cells);
-  const [head, ...body] = rows;
+  const [head = [], ...body] = rows;
   return scroller("Table", h("table", h("thead", h("tr", head.map((cell) => h("th", inline(cell))))), h("tbody", body.map((row) => h("tr", row.map((cell) => h("td", inline(cell))))))));
 }
 

@@ -49,11 +49,7 @@ function follow(event) {
   const url = new URL(link.href);
   if (url.origin !== location.origin || !match(url.pathname)) return;
   event.preventDefault();
-  if (url.pathname === location.pathname && url.search === location.search && url.hash) {
-    location.hash = url.hash;
-    return;
-  }
-  navigate(url.pathname + url.search + url.hash);
+  navigate(url.pathname + url.search);
 }
 
 function match(path) {
@@ -98,8 +94,10 @@ async function show({ first = false } = {}) {
   if (!first) arrive();
 }
 
+/** The person goes: what the page began ends, and no question of it stays open. */
 function leave() {
-  if (typeof cleanup === "function") cleanup();
+  for (const dialog of document.querySelectorAll("dialog")) dialog.close();
+  cleanup?.();
   cleanup = null;
 }
 

@@ -43,7 +43,7 @@ export function page(root) {
     runs.length > 1 && picked.size < 2 && h("p.hint", "Tick two runs to compare their parameters and figures."));
   const row = (run) => h("tr",
     h("td.pick", h("input", { type: "checkbox", id: `pick-${run.id}`, checked: picked.has(run.id), "aria-label": `Compare ${title(run)}`, onchange: (event) => pick(run.id, event.target.checked) })),
-    h("td.what", h("a.row-link", { href: `/runs/${run.id}` }, title(run)), h("small.soft", run.summary ?? firstLine(run.error) ?? starter(run))),
+    h("td.what", h("a.row-link", { href: `/runs/${run.id}`, id: `run-${run.id}` }, title(run)), h("small.soft", run.summary ?? firstLine(run.error) ?? starter(run))),
     h("td", stateBadge(run)),
     h("td", verdictBadge(run) ?? h("span.soft", isLive(run) ? "…" : "–")),
     h("td.number", tookText(run)),
