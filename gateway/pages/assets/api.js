@@ -24,6 +24,9 @@ export class Problem extends Error {
   }
 }
 
+/** What names one press of a button, however often its request is sent. */
+export const pressKey = () => [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+
 export const get = (path, options) => call("GET", path, options);
 export const post = (path, json, options) => call("POST", path, { json, ...options });
 export const del = (path, options) => call("DELETE", path, options);
@@ -32,7 +35,7 @@ export const del = (path, options) => call("DELETE", path, options);
 export async function call(method, path, { json, body, headers = {}, signal, keepalive = false, ask = true } = {}) {
   for (;;) {
     const response = await send(method, path, { json, body, headers, signal, keepalive });
-    if (response.ok) return response.status === 204 ? null : response.json();
+    if (response.ok) return arrived(() => response.json());
     const problem = await understand(response);
     if (response.status !== UNAUTHORIZED || !ask) throw problem;
     await signIn(problem);
@@ -45,8 +48,13 @@ async function send(method, path, { json, body, headers, signal, keepalive }) {
     sent["Content-Type"] = "application/json";
     body = JSON.stringify(json);
   }
+  return arrived(() => fetch(path, { method, body, headers: sent, signal, keepalive, credentials: "same-origin", cache: "no-store" }));
+}
+
+/** What comes over the network, unless it breaks off on the way. */
+async function arrived(coming) {
   try {
-    return await fetch(path, { method, body, headers: sent, signal, keepalive, credentials: "same-origin", cache: "no-store" });
+    return await coming();
   } catch (error) {
     if (error.name === "AbortError") throw error;
     throw new Problem({ code: "unreachable", detail: "The gateway does not answer. It may be restarting, or the network is gone." });

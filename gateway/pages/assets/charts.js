@@ -4,6 +4,9 @@ import { count, percent } from "./format.js";
 import { scroller } from "./tables.js";
 
 const H = 190, FIRST_WIDTH = 460, LETTER = 6.5, LEFT = 46, RIGHT = 12, TOP = 12, BOTTOM = 26, WIDEST = 46;
+const SPLITS = ["train", "validation", "test"];
+// More classes than this are told by tables: nobody could tell the columns, or read the cells.
+const MOST_COLUMNS = 30, MOST_CELLS = 24;
 
 /** Lines over x: `series` of {name, tone, points: [[x, y]…], dashed}; a y that is null breaks the line. */
 export function lineChart({ title, series, x, y, note = null, height = H }) {
@@ -50,14 +53,24 @@ export function columnChart({ title, bars, series, format = count, label, note =
   return figure(title, room(draw), series, note, table(title, [label, ...series.map((one) => one.name)], bars.filter((bar) => bar.parts.some((part) => part)).map((bar) => [bar.name, ...bar.parts.map(format)])));
 }
 
-/** Who was taken for whom: a row a true class; the table is the chart. */
-export function matrix(labels, rowsOf, { title = "Confusion matrix" } = {}) {
+/** Images of each class by split, where the classes are not too many; `counts` are split → class → images. */
+export function classChart(classes, counts, height) {
+  const splits = SPLITS.filter((name) => counts[name]);
+  return classes.length <= MOST_COLUMNS && columnChart({ title: "Images of each class", label: "Class", height,
+    bars: classes.map((name) => ({ name, parts: splits.map((split) => counts[split][name] ?? 0) })),
+    series: splits.map((name) => ({ name, tone: name })) });
+}
+
+/** Who was taken for whom, where the classes are not too many: a row a true class; the table is the chart. */
+export function matrix({ classes, confusion }, title = "Confusion matrix") {
+  if (!confusion.length || confusion.length > MOST_CELLS) return null;
+  const labels = classes.map((each) => each.label);
   const short = labels.length > 8;
   return h("figure.figure", h("figcaption.figure-title", title),
     scroller(title,
       h("table.matrix",
         h("thead", h("tr", h("th", { scope: "col" }, h("span.soft", "is ↓ said →")), labels.map((label) => h("th", { scope: "col", title: label }, h("span", label))))),
-        h("tbody", rowsOf.map((row, at) => {
+        h("tbody", confusion.map((row, at) => {
           const sum = row.reduce((a, b) => a + b, 0) || 1;
           return h("tr", h("th", { scope: "row", title: labels[at] }, labels[at]), row.map((images, to) => h(`td${at === to ? ".right" : images ? ".wrong" : ".none"}${images / sum > 0.55 ? ".deep" : ""}`,
             { style: { "--share": `${Math.round(100 * images / sum)}%` }, title: `${count(images)} of ${labels[at]} ${at === to ? "recognised" : `taken for ${labels[to]}`}` }, images || (short ? "" : "·"))));

@@ -18,7 +18,7 @@ function row(each, most) {
   const waiting = each.uploads + each.feedback;
   const parts = [...SPLITS.map((split) => [split, each[split]]), ["waiting", waiting]].filter(([, size]) => size);
   return h("tr", h("th", { scope: "row" }, each.label),
-    h("td.class-bar", h("div.class-parts", { role: "img", "aria-label": parts.map(([kind, size]) => `${count(size)} ${NAMES[kind]}`).join(", ") || "none" },
+    h("td", h("div.class-parts", { role: "img", "aria-label": parts.map(([kind, size]) => `${count(size)} ${NAMES[kind]}`).join(", ") || "none" },
       parts.map(([kind, size]) => h(`span.${kind}`, { style: { width: `${(100 * size) / most}%` }, title: `${plural(size, "image")}, ${NAMES[kind]}` })))),
     h("td.number", count(total(each))),
     h("td.number.more-of", waiting ? h("span.badge.accent", `+${count(waiting)}`) : null));

@@ -51,11 +51,9 @@ function figures([a, b], [first, second]) {
   const metrics = (run, evaluation) => evaluation?.candidate.overall ?? run.verdict?.candidate_metrics;
   if (!metrics(a, first) && !metrics(b, second)) return h("p.soft", "Neither run has come as far as an evaluation.");
   const same = a.verdict && b.verdict && a.verdict.snapshot === b.verdict.snapshot;
-  const drawMatrix = (evaluation, name) => evaluation?.candidate.confusion.length > 0 && evaluation.candidate.confusion.length <= 24
-    && matrix(evaluation.candidate.classes.map((each) => each.label), evaluation.candidate.confusion, { title: name });
   return h("section.card.stack", h("h2", "On the test images"),
     !same && h("div.told.warn", icon("info"), h("span", "The two were judged on different snapshots, so a difference may come from the photos alone.")),
     metricTable([{ title: "First", metrics: metrics(a, first) }, { title: "Second", metrics: metrics(b, second) }]),
     h("p.hint", "The change is the first minus the second."),
-    h("div.split", drawMatrix(first, "First"), drawMatrix(second, "Second")));
+    h("div.split", first && matrix(first.candidate, "First"), second && matrix(second.candidate, "Second")));
 }

@@ -1,7 +1,7 @@
 /** A run as a drawing: steps in layers, each behind those it waits for, with lines between them.
  *
  * The steps are buttons in the order of the work, so keyboard and screen reader walk them as the eye does; the lines
- * are decoration, and what they say is in each button's description. Where there is room the work goes from left to
+ * are decoration, and what they say is in each button's words. Where there is room the work goes from left to
  * right, else from top to bottom.
  */
 import { h, replace, svg } from "./dom.js";
@@ -75,13 +75,11 @@ function fill(button, step, steps, clocks) {
   } else if (step.seconds !== undefined) time.textContent = duration(step.seconds);
   const after = step.after.map((path) => steps.find((each) => each.path === path)?.name).filter(Boolean);
   button.className = `dag-step ${tone} ${step.state.toLowerCase()}`;
-  button.setAttribute("aria-describedby", "");
   replace(button,
     h("span.dag-name", step.name),
     h("span.dag-state", icon(mark), h("span", step.cached ? "known already" : word), time),
     progressOf(step) ?? (step.attempts > 1 ? h("small.soft", `try ${step.attempts}`) : null),
     after.length > 0 && h("span.unseen", `, after ${after.join(" and ")}`));
-  button.removeAttribute("aria-describedby");
 }
 
 /** How far a running step is, with how long it may still take. */

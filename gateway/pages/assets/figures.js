@@ -14,7 +14,9 @@ const METRICS = {
   log_loss: { name: "log loss", less: true, says: "how surprised it is by the right labels; 0 is best" },
   calibration_error: { name: "calibration error", less: true, says: "how far confidence and accuracy are apart; 0 is best" },
 };
-export const MAIN = Object.keys(METRICS);
+const MAIN = Object.keys(METRICS);
+/** Those that tell one version from another at a glance. */
+export const FEW = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"];
 const EVEN = 5e-4;
 
 export const metricName = (name) => METRICS[name]?.name ?? name.replaceAll("_", " ");
@@ -27,13 +29,13 @@ export function metricText(name, value) {
 }
 
 /** The metrics that any of these have, the ones that matter first. */
-export function ordered(...sets) {
+function ordered(...sets) {
   const found = new Set(sets.flatMap((set) => Object.keys(set ?? {})));
   return [...MAIN.filter((name) => found.has(name)), ...[...found].filter((name) => !MAIN.includes(name)).sort()];
 }
 
 /** How much a value differs, with a word for whether that is good. */
-export function change(name, value, before) {
+function change(name, value, before) {
   if (value === undefined || before === undefined) return null;
   const difference = value - before;
   if (Math.abs(difference) < EVEN) return h("span.change", "±0");

@@ -1,10 +1,10 @@
 /** One version: what it learnt from, how good it is, its card, its files. */
 import { get } from "./api.js";
-import { columnChart } from "./charts.js";
+import { classChart } from "./charts.js";
 import { h, replace } from "./dom.js";
 import { metricTable, valueText } from "./figures.js";
 import { download } from "./enter.js";
-import { ago, bytes, count, percent, plural, time } from "./format.js";
+import { ago, bytes, plural, time } from "./format.js";
 import { icon } from "./icons.js";
 import { markdown } from "./markdown.js";
 import { who } from "./models.js";
@@ -46,15 +46,11 @@ function draw(root, model, models, champion, again) {
 }
 
 function learntFrom(model) {
-  const splits = [["train", "train"], ["validation", "validation"], ["test", "test"]].filter(([name]) => model.counts[name]);
-  const classes = model.classes;
-  const images = splits.reduce((sum, [split]) => sum + Object.values(model.counts[split]).reduce((a, b) => a + b, 0), 0);
+  const images = Object.values(model.counts).flatMap(Object.values).reduce((a, b) => a + b, 0);
   const changed = Object.entries(model.recipe).sort(([a], [b]) => a.localeCompare(b));
   return h("section.card.stack", h("h2", "What it learnt from"),
-    h("p", `${plural(images, "photo")} of ${plural(classes.length, "class", "classes")}`, model.snapshot && [", snapshot ", h("code", { title: model.snapshot.prefix }, model.snapshot.digest.slice(0, 12))], "."),
-    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", height: 170,
-      bars: classes.map((name) => ({ name, parts: splits.map(([split]) => model.counts[split][name] ?? 0) })),
-      series: splits.map(([name, tone]) => ({ name, tone })) }),
+    h("p", `${plural(images, "photo")} of ${plural(model.classes.length, "class", "classes")}`, model.snapshot && [", snapshot ", h("code", { title: model.snapshot.prefix }, model.snapshot.digest.slice(0, 12))], "."),
+    classChart(model.classes, model.counts, 170),
     h("dl.facts-list", fact("Network", `${model.architecture}, ${model.image.join(" × ")} pixels`), fact("Began with", model.weights === "none" ? "random weights" : model.weights),
       model.energy && fact("Energy", `${(1000 * model.energy.kwh).toPrecision(2)} Wh, ${(1000 * model.energy.co2_kg).toPrecision(2)} g of CO₂ (${model.energy.country})`),
       model.chosen.map((each) => fact(each.name, h("span", each.value, h("span.soft", ` ${each.because}`))))),

@@ -1,20 +1,19 @@
 /** “Models”: every version, how good each is, which is in production, and moving production forward or back. */
 import { get } from "./api.js";
 import { h, replace } from "./dom.js";
-import { MAIN, metricName, metricSays, metricText } from "./figures.js";
+import { FEW, metricName, metricSays, metricText } from "./figures.js";
 import { ago, time } from "./format.js";
 import { icon } from "./icons.js";
 import { poll } from "./live.js";
 import { promoteButton, versionBadges } from "./promote.js";
 import { scroller } from "./tables.js";
 
-const SHOWN = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"];
-
 export function page(root) {
   const head = h("div.page-head", h("div", h("h1", "Models"), h("p", "A version is what one run published. It never changes; production points at one of them, and can be moved.")));
   const place = h("div.stack", h("div.card.stack", [1, 2, 3].map(() => h("div.skeleton"))));
   replace(root, head, place);
   let shown = "";
+  let gone = false;
   let stop = () => {};
   const draw = (found) => {
     const now = JSON.stringify(found);
@@ -22,13 +21,13 @@ export function page(root) {
     shown = now;
     replace(place, found.versions.length ? [productionCard(found, refresh), table(found, refresh), moves(found)] : empty());
   };
-  const refresh = () => { stop(); stop = begin(); };
+  const refresh = () => { stop(); if (!gone) stop = begin(); };
   const begin = () => poll((signal) => get("/v1/models?limit=100", { signal }), 4000, draw, (problem) => {
     if (!problem.passing) stop();
     if (!shown) replace(place, h("div.told.bad", icon("alert"), h("div", h("b", "The versions cannot be shown."), h("span", problem.message))));
   });
   stop = begin();
-  return () => stop();
+  return () => { gone = true; stop(); };
 }
 
 function productionCard(found, refresh) {
@@ -39,12 +38,12 @@ function productionCard(found, refresh) {
     h("div.row", h("h2", h("a.row-link", { href: `/models/${version.version}` }, `Version ${version.version}`)), versionBadges(version)),
     h("p", version.summary ?? ""),
     last && h("p.soft.small", "In production since ", h("time", { datetime: last.at, title: time(last.at) }, ago(last.at)), ", put there by ", who(last.by), last.why && last.why !== version.summary ? `: ${last.why}` : "", ".")),
-    h("dl.tiles", SHOWN.filter((name) => version.metrics[name] !== undefined).map((name) => h("div.tile", h("dt", { title: metricSays(name) }, metricName(name)), h("dd.number", metricText(name, version.metrics[name]))))),
+    h("dl.tiles", FEW.filter((name) => version.metrics[name] !== undefined).map((name) => h("div.tile", h("dt", { title: metricSays(name) }, metricName(name)), h("dd.number", metricText(name, version.metrics[name]))))),
     found.previous && h("div.actions", promoteButton(found, found.previous, refresh, { back: true })));
 }
 
 function table(found, refresh) {
-  const names = MAIN.filter((name) => SHOWN.includes(name) && found.versions.some((each) => each.metrics[name] !== undefined));
+  const names = FEW.filter((name) => found.versions.some((each) => each.metrics[name] !== undefined));
   return h("section.card.flush", { "aria-label": "All versions" }, scroller("All versions", h("table.versions",
     h("thead", h("tr", h("th", "Version"), names.map((name) => h("th.number", { title: metricSays(name) }, metricName(name))), h("th", "Made"), h("th", h("span.unseen", "Actions")))),
     h("tbody", found.versions.map((each) => h("tr",

@@ -1,5 +1,5 @@
 /** Starting a training: a form made from what the pipeline says of its parameters. Only what is changed is sent. */
-import { Problem, get, post } from "./api.js";
+import { Problem, get, post, pressKey } from "./api.js";
 import { h, replace } from "./dom.js";
 import { plural } from "./format.js";
 import { icon } from "./icons.js";
@@ -36,7 +36,7 @@ function waiting(value) {
 }
 
 function form(pipeline, run) {
-  const fields = pipeline.parameters.map((parameter) => (parameter.members ? objectField(parameter, run) : field(parameter, startingValue(parameter, run), counted)));
+  const fields = pipeline.parameters.map((parameter) => (parameter.members ? objectField(parameter, run, counted) : field(parameter, startingValue(parameter, run), counted)));
   const groups = [...new Set(pipeline.parameters.map((each) => each.group))];
   const marks = new Map(groups.map((group) => [group, h("span.badge.accent", { hidden: true })]));
   const error = h("div.told.bad", { role: "alert", hidden: true });
@@ -51,9 +51,8 @@ function form(pipeline, run) {
     const all = fields.filter((each) => each.value() !== undefined).length;
     total.textContent = all ? `${plural(all, "parameter")} changed` : "Everything at its default";
   }
-  for (const each of fields) each.tell = counted;
   // Of the same press, however often it is sent; of another, another.
-  const key = [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  const key = pressKey();
   const send = async (event) => {
     event.preventDefault();
     const wrong = fields.filter((each) => !each.check());
@@ -121,18 +120,16 @@ function field(parameter, start, tell, prefix = "") {
     input.setAttribute("aria-invalid", String(Boolean(fault.textContent)));
     return !fault.textContent;
   };
-  const changed = () => { check(); reset.hidden = value() === undefined; element.classList.toggle("changed", value() !== undefined); made.tell(); };
+  const changed = () => { check(); reset.hidden = value() === undefined; element.classList.toggle("changed", value() !== undefined); tell(); };
   input.addEventListener("change", changed);
   input.addEventListener("input", () => { if (fault.textContent) check(); });
   input.setAttribute("aria-describedby", `${id}-hint ${id}-fault`);
   const element = h(`div.field.parameter${parameter.description.length > LONG ? ".wide" : ""}`, h("div.parameter-head", h("label", { for: id }, parameter.name), reset), input, h("p.hint", { id: `${id}-hint` }, parameter.description, limits(parameter)), fault);
-  const made = { name: parameter.name, group: parameter.group, element, value, check, tell, show: () => { element.closest("details.members")?.setAttribute("open", ""); element.closest("details.group")?.setAttribute("open", ""); input.focus(); } };
-  made.tell = () => {};
+  const made = { name: parameter.name, group: parameter.group, element, value, check, show: () => { element.closest("details.members")?.setAttribute("open", ""); element.closest("details.group")?.setAttribute("open", ""); input.focus(); } };
   set(start);
   const initially = value();
   reset.hidden = initially === undefined;
   element.classList.toggle("changed", initially !== undefined);
-  made.tell = tell;
   return made;
 }
 
@@ -149,10 +146,10 @@ function limits(parameter) {
 }
 
 /** A parameter that is an object: a field for each value that it may hold; only those that are changed are in it. */
-function objectField(parameter, run) {
+function objectField(parameter, run, tell) {
   const given = run?.parameters[parameter.name] ?? parameter.default ?? {};
-  const made = { name: parameter.name, group: parameter.group, tell: () => {} };
-  const members = parameter.members.map((each) => field(each, given[each.name] ?? each.default, () => made.tell(), `${parameter.name}-`));
+  const made = { name: parameter.name, group: parameter.group };
+  const members = parameter.members.map((each) => field(each, given[each.name] ?? each.default, tell, `${parameter.name}-`));
   const inside = () => Object.fromEntries(members.map((each) => [each.name, each.value()]).filter(([, value]) => value !== undefined));
   made.value = () => { const found = inside(); return Object.keys(found).length ? found : undefined; };
   made.check = () => members.filter((each) => !each.check()).length === 0;

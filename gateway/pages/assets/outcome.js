@@ -1,5 +1,5 @@
 /** What came of a run, a card for each: the verdict, the figures, the training, the photos, the parameters. */
-import { columnChart, lineChart, matrix } from "./charts.js";
+import { classChart, lineChart, matrix } from "./charts.js";
 import { h } from "./dom.js";
 import { metricTable, valueText } from "./figures.js";
 import { count, duration, percent, plural } from "./format.js";
@@ -38,7 +38,7 @@ export function figuresCard(run, { evaluation }) {
         h("p.hint", interval ? `With other test images of the same kind, the accuracy would be between ${percent(interval[0], 0)} and ${percent(interval[1], 0)} (95 %). ` : "",
           evaluation.fixed !== undefined && `${plural(evaluation.fixed, "image")} right now that the champion got wrong, ${evaluation.broken} the other way round.`),
         h("details.numbers", h("summary", "All metrics"), metricTable(columns, { all: true }))),
-      candidate.confusion.length > 0 && candidate.confusion.length <= 24 && matrix(candidate.classes.map((each) => each.label), candidate.confusion)),
+      matrix(candidate)),
     candidate.classes.length > 0 && h("details.numbers", h("summary", "Each class"), scroller("Each class", h("table",
       h("thead", h("tr", ["Class", "Images", "Recall", "Precision", "F1"].map((text, at) => h(at ? "th.number" : "th", { scope: "col" }, text)))),
       h("tbody", candidate.classes.map((each) => h("tr", h("th", { scope: "row" }, each.label), h("td.number", count(each.images)), ...["recall", "precision", "f1"].map((name) => h("td.number", each[name] === undefined ? "–" : percent(each[name]))))))))));
@@ -64,13 +64,10 @@ export function curvesCard({ training }) {
 
 export function dataCard(address, { validation }) {
   if (!validation) return null;
-  const splits = [["train", "train"], ["validation", "validation"], ["test", "test"]].filter(([name]) => validation.counts[name]);
-  const classes = [...new Set(splits.flatMap(([name]) => Object.keys(validation.counts[name])))].sort();
+  const classes = [...new Set(Object.values(validation.counts).flatMap(Object.keys))].sort();
   return h("section.card.stack", h("div.row.spread", h("h2", "Photos"), h("button.quiet", { type: "button", onclick: () => openReport(address, "validate", "What validation found") }, "Open the report")),
     h("p", validation.verdict, "."),
-    classes.length <= 30 && columnChart({ title: "Images of each class", label: "Class", height: 200,
-      bars: classes.map((name) => ({ name, parts: splits.map(([split]) => validation.counts[split][name] ?? 0) })),
-      series: splits.map(([name, tone]) => ({ name, tone })) }),
+    classChart(classes, validation.counts, 200),
     validation.findings.length > 0 && h("ul.reasons", validation.findings.map((each) => h("li",
       h(`span.sign.${each.severity === "hard" ? "bad" : "warn"}`, { role: "img", "aria-label": each.severity }, icon(each.severity === "hard" ? "cross" : "info")),
       h("span", h("b", each.title), " ", h("span.soft", each.message))))));

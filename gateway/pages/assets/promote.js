@@ -2,11 +2,9 @@
 import { Problem, post } from "./api.js";
 import { confirm } from "./dialog.js";
 import { h } from "./dom.js";
-import { metricTable } from "./figures.js";
+import { FEW, metricTable } from "./figures.js";
 import { icon } from "./icons.js";
 import { notice } from "./notice.js";
-
-const TOLD = ["accuracy", "balanced_accuracy", "macro_f1", "log_loss"];
 
 export function versionBadges(version) {
   return [
@@ -30,7 +28,7 @@ async function ask(models, version, back, done) {
   const content = h("div.stack",
     h("div.from-to", { role: "img", "aria-label": `from ${from ? `version ${from}` : "nothing"} to version ${version}` },
       h("span.pill", from ? `version ${from}` : "nothing"), icon("arrow"), h("span.pill.accent", `version ${version}`)),
-    now && then && metricTable([{ title: `Version ${version}`, metrics: then.metrics }, { title: `Version ${from}`, metrics: now.metrics }], { only: TOLD }),
+    now && then && metricTable([{ title: `Version ${version}`, metrics: then.metrics }, { title: `Version ${from}`, metrics: now.metrics }], { only: FEW }),
     h("div.field", h("label", { for: "why" }, "Why?"), why));
   const sure = await confirm(back ? `Roll back to version ${version}?` : `Put version ${version} into production?`,
     "The model server loads it within seconds; until then the present one answers. It can be moved back at any time.",

@@ -1,5 +1,5 @@
 /** Starting a training from the data: what it learns from, with which settings, and what happens then. */
-import { Problem, call, get } from "./api.js";
+import { Problem, get, post, pressKey } from "./api.js";
 import { confirm } from "./dialog.js";
 import { h, replace } from "./dom.js";
 import { count, plural } from "./format.js";
@@ -23,7 +23,7 @@ export async function retrain(data, production) {
   if (!await confirm("Start a training?", learnsFrom(data), { action: "Start it", content: [place, h("ol.next", STEPS.map((step) => h("li", step)))] })) return;
   const { parameters } = await before;
   try {
-    const started = await call("POST", "/v1/retrain", { json: { parameters }, headers: { "Idempotency-Key": fresh() } });
+    const started = await post("/v1/retrain", { parameters }, { headers: { "Idempotency-Key": pressKey() } });
     notice("The training has started.", { tone: "good" });
     navigate(`/runs/${encodeURIComponent(started.run_id)}`);
   } catch (problem) {
@@ -53,12 +53,8 @@ async function settingsOf(version) {
 }
 
 function settings({ run, parameters }, production) {
-  const other = h("a", { href: run ? `/runs/new?from=${encodeURIComponent(run)}` : "/runs/new", onclick: (event) => event.currentTarget.closest("dialog").close() }, "Choose others");
+  const other = h("a", { href: run ? `/runs/new?from=${encodeURIComponent(run)}` : "/runs/new" }, "Choose others");
   const changed = Object.entries(parameters).map(([name, value]) => h("li", h("code", `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)));
   return [h("p", h("b", changed.length ? `With the settings of version ${production}` : "With the default settings"), ". ", other, "."),
     changed.length > 0 && h("ul.chips", changed)];
-}
-
-function fresh() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

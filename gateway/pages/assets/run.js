@@ -3,13 +3,13 @@ import { get, post } from "./api.js";
 import { dag } from "./dag.js";
 import { confirm } from "./dialog.js";
 import { h, replace } from "./dom.js";
-import { duration, time } from "./format.js";
+import { time } from "./format.js";
 import { icon } from "./icons.js";
 import { poll } from "./live.js";
 import { notice } from "./notice.js";
 import { curvesCard, dataCard, figuresCard, parameterCard, verdictCard } from "./outcome.js";
 import { setTitle } from "./router.js";
-import { isLive, starter, stateBadge, stateOf, title, took, verdictBadge } from "./states.js";
+import { isLive, starter, stateBadge, stateOf, title, tookText, verdictBadge } from "./states.js";
 import { openStep, splitReport } from "./step.js";
 
 export function page(root, { id }) {
@@ -45,7 +45,7 @@ export function page(root, { id }) {
   };
   const clock = () => {
     const element = head.querySelector(".took");
-    if (element && run) element.textContent = duration(took(run));
+    if (element && run) element.textContent = tookText(run);
     drawing.tick();
   };
   const failed = (problem) => {
@@ -66,7 +66,6 @@ function put(place, content) {
 
 function drawHead(head, address, run, changed) {
   setTitle(title(run));
-  const seconds = took(run);
   const cancel = async () => {
     const sure = await confirm("Cancel this run?", "Its steps end within a few seconds. What they have made so far is not published; production stays as it is.", { action: "Cancel the run", danger: true });
     if (!sure) return;
@@ -80,7 +79,7 @@ function drawHead(head, address, run, changed) {
   replace(head,
     h("div", h("nav.crumbs", { "aria-label": "Where you are" }, h("a", { href: "/runs" }, "Runs")), heading,
       h("div.row.run-facts", stateBadge(run), verdictBadge(run),
-        h("span.soft.small", { title: `Began ${time(run.created_at)}` }, h("span.took.number", seconds === null ? "" : duration(seconds)), ` · started ${starter(run)}`),
+        h("span.soft.small", { title: `Began ${time(run.created_at)}` }, h("span.took.number", tookText(run)), ` · started ${starter(run)}`),
         h("code.small", { title: "The id of the run" }, run.id.slice(0, 8)))),
     h("div.actions",
       isLive(run) && h("button", { type: "button", onclick: cancel }, icon("stop"), "Cancel"),

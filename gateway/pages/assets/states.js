@@ -38,7 +38,7 @@ export function verdictBadge(run) {
 }
 
 /** Seconds that a run took, or has taken so far. */
-export function took(run, now = Date.now()) {
+function took(run, now = Date.now()) {
   if (!run.created_at) return null;
   const end = run.finished_at ? new Date(run.finished_at).getTime() : isLive(run) ? now : null;
   return end === null ? null : Math.max(0, (end - new Date(run.created_at).getTime()) / 1000);

@@ -60,6 +60,18 @@ def test_scripts_import_only_what_is_there_and_never_write_markup() -> None:
         ), name
 
 
+def test_scripts_use_what_they_import_and_export_what_others_use() -> None:
+    files = {path.name: path.read_text() for path in (HERE / "assets").glob("*.js")}
+    imported: dict[str, set[str]] = {name: {"page"} for name in files}
+    for name, text in files.items():
+        for names, there in re.findall(r"^import \{ ([^}]+) \} from \"\./([^\"]+)\";$", text, re.MULTILINE):
+            imported[there] |= set(names.split(", "))
+            assert [each for each in names.split(", ") if len(re.findall(rf"\b{each}\b", text)) < 2] == [], name
+    for name, text in files.items():
+        exported = re.findall(r"^export (?:async )?(?:const|function|class) (\w+)", text, re.MULTILINE)
+        assert set(exported) <= imported[name], name
+
+
 def test_no_page_restyles_what_is_another_pages() -> None:
     owners: dict[str, set[str]] = {}
     for path in (HERE / "assets").glob("*.css"):
