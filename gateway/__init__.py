@@ -15,8 +15,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from binocular.settings import Settings
 
 MB = 1_000_000
-# The images of a batch, and a label; a form that has more parts than this is none of ours.
-MOST_PARTS = 1100
+# Parts of a form beside its files; one that has more is none of ours.
+OTHER_PARTS = 100
 
 
 def create_app(settings: Settings) -> Flask:
@@ -45,7 +45,9 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("gateway", static_folder=None)
     cast("DefaultJSONProvider", app.json).sort_keys = False  # the most probable class comes first
     app.config.update(
-        MAX_CONTENT_LENGTH=settings.gateway_body_mb * MB, MAX_FORM_MEMORY_SIZE=MB, MAX_FORM_PARTS=MOST_PARTS
+        MAX_CONTENT_LENGTH=settings.gateway_body_mb * MB,
+        MAX_FORM_MEMORY_SIZE=MB,
+        MAX_FORM_PARTS=data.MOST_FILES + OTHER_PARTS,
     )
     if hops := settings.gateway_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops)  # type: ignore[method-assign]

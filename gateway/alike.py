@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from binocular.errors import NotFoundError, RequestError
 from binocular.flow import Flow
+from binocular.settings import variable
 from gateway.versions import Versions
 
 if TYPE_CHECKING:
@@ -46,4 +47,6 @@ def flow_of(package: Path) -> Flow:
     try:
         return Flow.of(next(yaml.safe_load_all(package.read_text(encoding="utf-8")), None))
     except (yaml.YAMLError, OSError, UnicodeDecodeError):
-        raise RequestError(f"{package.name} is not a compiled pipeline") from None
+        raise RequestError(
+            f"{package.name} is not a compiled pipeline; name one in {variable('gateway_package')}"
+        ) from None

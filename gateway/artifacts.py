@@ -1,6 +1,6 @@
 """Where the artifacts of a run lie in the store: the pages and files that its steps wrote.
 
-    store, key = artifacts.find(run, node, "report")
+    there, key = artifacts.find(store, run, flow.name, node, decision, "report")
 
 The embedded pipelines API says it with each step. A Kubeflow does not; there it stands in the decision, which the
 run's last step puts on record, or else the artifact is looked for where Kubeflow keeps what a step writes, if that

@@ -1,8 +1,8 @@
 """A call of the API: its view, what it takes and answers as pydantic models, and who may make it.
 
     @blueprint.post("/v1/feedback")
-    @call("Say what an image shows", FeedbackAnswer, takes=Feedback, scope="data", refuses=(404,))
-    def feedback() -> FeedbackAnswer: ...
+    @call("Say what an image really shows", Stored, takes=Feedback, scope="data", refuses=(404,))
+    def feedback() -> Stored: ...
 
 What is declared here is what the OpenAPI document says.
 """
