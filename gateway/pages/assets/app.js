@@ -44,7 +44,7 @@ function account() {
     button.title = session.signed_in ? `Signed in as ${session.name}` : "";
     replace(button, icon(session.signed_in ? "user" : "key"), h("span", session.signed_in ? "Sign out" : "Sign in"));
     button.onclick = session.signed_in
-      ? async () => { await signOut(); notice("Signed out."); }
+      ? async () => { try { await signOut(); notice("Signed out."); } catch (problem) { notice(problem.message, { tone: "bad" }); } }
       : async () => { try { await signIn(); notice("Signed in.", { tone: "good" }); } catch { /* not now */ } };
   });
   return button;

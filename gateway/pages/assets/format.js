@@ -24,8 +24,8 @@ export function duration(seconds) {
   const s = Math.round(seconds);
   if (s < 60) return `${s} s`;
   if (s < 3600) return `${Math.floor(s / 60)} min${s % 60 ? ` ${s % 60} s` : ""}`;
-  const hours = Math.floor(s / 3600);
-  const minutes = Math.round((s % 3600) / 60);
+  const hours = Math.floor(Math.round(s / 60) / 60);
+  const minutes = Math.round(s / 60) % 60;
   if (hours < 48) return `${hours} h${minutes ? ` ${minutes} min` : ""}`;
   return plural(Math.round(s / 86400), "day");
 }
