@@ -1,6 +1,6 @@
 """Requests merged into batches: limits, padding to allowed sizes, splitting, as TensorFlow Serving does it.
 
-    scheduler = Scheduler(Batching(max_size=32))
+    scheduler = Scheduler(Batching(threads=2, max_size=32))
     engine = Batched(engine, scheduler)      # an engine like any other, whose `run` waits for its batch
 
 A batch is run when it is full, or when its first request waited `timeout_s` and a thread is free.

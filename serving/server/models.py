@@ -34,8 +34,8 @@ Load = Callable[[str, int, Path], Engine]
 class Retries:
     """How often and how fast a failed load is tried again."""
 
-    times: int = 5
-    interval_s: float = 60.0
+    times: int
+    interval_s: float
 
 
 class Models:

@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 class Habits:
     """How a puller works."""
 
-    poll_s: float = 2.0
-    keep: int = 3
-    grace_s: float = 60.0
+    poll_s: float
+    keep: int
+    grace_s: float
     trust: Trust | None = None  # whose signatures are asked for, if any
 
 

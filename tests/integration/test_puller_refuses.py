@@ -26,7 +26,7 @@ OURS, THEIRS = ec.generate_private_key(ec.SECP256R1()), ed25519.Ed25519PrivateKe
 @pytest.fixture
 def follower(store: Store, tmp_path: Path) -> Follower:
     """A follower that asks for no signature, with version 1 offered."""
-    return offering_one(store, tmp_path, Habits(poll_s=0.1, grace_s=0))
+    return offering_one(store, tmp_path, Habits(poll_s=0.1, keep=3, grace_s=0))
 
 
 def offering_one(store: Store, tmp_path: Path, habits: Habits, signer: Signer | None = None) -> Follower:
@@ -223,7 +223,7 @@ class TestWhereASignatureIsAskedFor:
 
     @pytest.fixture
     def strict(self, store: Store, tmp_path: Path) -> Follower:
-        habits = Habits(poll_s=0.1, grace_s=0, trust=Trust(OURS.public_key()))
+        habits = Habits(poll_s=0.1, keep=3, grace_s=0, trust=Trust(OURS.public_key()))
         return offering_one(store, tmp_path, habits, Signer(OURS))
 
     def test_an_unsigned_version_is_refused_until_it_is_signed(

@@ -30,7 +30,7 @@ def test_a_version_of_an_earlier_release_is_verified_and_served(
     trust = Trust.read(release / "public.pem")
 
     folder = ModelFolder(tmp_path, "glitter")
-    follower = Follower(store, "glitter", folder, Habits(trust=trust), Metrics())
+    follower = Follower(store, "glitter", folder, Habits(poll_s=1, keep=1, grace_s=0, trust=trust), Metrics())
     follower.once()
 
     assert follower.status.in_step, follower.status

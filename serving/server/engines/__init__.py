@@ -42,9 +42,9 @@ class EngineOptions:
     """How engines are made."""
 
     cores: int
-    tags: frozenset[str] = frozenset({"serve"})
-    intra_op_threads: int = 0
-    inter_op_threads: int = 0
+    tags: frozenset[str]
+    intra_op_threads: int
+    inter_op_threads: int
 
 
 def load(folder: Path, options: EngineOptions) -> Engine:
