@@ -31,25 +31,29 @@ POLICY = "; ".join(
     )
 )
 FOR_EVER = "public, max-age=31536000, immutable"
-FIRST = "try"
+# Each address with the script that fills it, as `router.js` has them.
+SCRIPTS = {
+    "/": "try.js",
+    "/data": "data.js",
+    "/runs": "runs.js",
+    "/runs/new": "new.js",
+    "/runs/compare": "compare.js",
+    "/runs/<_which>": "run.js",
+    "/models": "models.js",
+    "/models/<int:_which>": "model.js",
+    "/health": "health.js",
+}
 
 
-@blueprint.get("/")
-@blueprint.get("/data")
-@blueprint.get("/runs")
-@blueprint.get("/runs/<_which>")
-@blueprint.get("/models")
-@blueprint.get("/models/<int:_which>")
-@blueprint.get("/health")
 def page(_which: object = None) -> Response:
     """The page; which one it becomes is for its script to see."""
     found = _assets()
-    name = request.path.split("/")[1] or FIRST
+    rule = request.url_rule.rule if request.url_rule else "/"
     text = render(
         HERE,
         "shell.html.j2",
         base=f"/assets/{found.digest}",
-        scripts=found.first(name),
+        scripts=found.first(SCRIPTS[rule]),
         body_limit=services().most_bytes,
     )
     return Response(
@@ -57,6 +61,10 @@ def page(_which: object = None) -> Response:
         content_type="text/html; charset=utf-8",
         headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"},
     )
+
+
+for _address in SCRIPTS:
+    blueprint.add_url_rule(_address, view_func=page)
 
 
 @blueprint.get("/assets/<digest>/<name>")

@@ -56,12 +56,12 @@ class Assets:
         self.files[STYLE] = Asset(style, TYPES[".css"])
         self.digest = digest_of(self.files)
 
-    def first(self, page: str) -> list[str]:
-        """The scripts that a page needs at once, with what they import, so that none is waited for in turn."""
+    def first(self, script: str) -> list[str]:
+        """What a page needs at once: its script, the frame's, and all they import. None waits for another."""
         found: dict[str, None] = {}
-        waiting = [START, f"{page}.js"]
+        waiting = [START, script]
         for name in waiting:
-            if name in self.files and name not in found:
+            if name not in found:
                 found[name] = None
                 waiting += [each.decode() for each in IMPORT.findall(self.files[name].data)]
         return list(found)

@@ -9,7 +9,7 @@ import pytest
 
 from binocular.settings import Settings
 from gateway import create_app
-from gateway.pages import HERE
+from gateway.pages import HERE, SCRIPTS
 
 ADDRESSES = ("/", "/data", "/runs", "/runs/compare", "/runs/0b6e", "/models", "/models/3", "/health")
 
@@ -81,6 +81,14 @@ def test_no_page_restyles_what_is_another_pages() -> None:
                 if alone := re.fullmatch(r"\.([a-z-]+)", selector.strip()):
                     owners.setdefault(alone[1], set()).add(path.name)
     assert {name: sorted(files) for name, files in owners.items() if len(files) > 1} == {}
+
+
+def test_each_address_has_the_script_that_the_router_gives_it() -> None:
+    text = (HERE / "assets" / "router.js").read_text()
+    pages = re.findall(r'path: "([^"]+)".* import\("\./([^"]+)"\)', text)
+    assert {re.sub(r":\w+", "*", path): script for path, script in pages} == {
+        re.sub(r"<[^>]+>", "*", rule): script for rule, script in SCRIPTS.items()
+    }
 
 
 def test_a_page_names_every_script_that_it_needs_at_once(client: Any) -> None:
