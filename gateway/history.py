@@ -130,6 +130,8 @@ def totals() -> dict[str, float]:
             add(f"confidence {labels['le']}", value)
         elif sample.name == "binocular_predictions_total":
             add(f"label {labels['label']}", value)
+        elif sample.name == "binocular_doubts_total":
+            add(f"doubt {labels['doubt']}", value)
     return found
 
 

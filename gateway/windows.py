@@ -42,14 +42,14 @@ def history() -> History:
         spans.setdefault(minute.at // step * step, []).append(minute)
     whole = _sum(minutes)
     p50, p95, p99 = _quantiles(whole)
-    labels = Counter({name[6:]: int(count) for name, count in whole.items() if name.startswith("label ")})
     return History(
         window=window,
         step_s=step,
         begins=_time(begins),
         ends=_time(ends),
         points=[_point(at, inside) for at, inside in sorted(spans.items())],
-        labels=dict(labels.most_common()),
+        labels=_named(whole, "label"),
+        doubts=_named(whole, "doubt"),
         confidence=_confidence(whole),
         p50=p50,
         p95=p95,
@@ -124,6 +124,14 @@ def _sum(minutes: Iterable[Minute]) -> Counts:
         for name, value in minute.counts.items():
             whole[name] = whole.get(name, 0.0) + value
     return whole
+
+
+def _named(counts: Counts, kind: str) -> dict[str, int]:
+    """The counts of a kind by name, the largest first."""
+    found = Counter(
+        {name[len(kind) + 1 :]: int(count) for name, count in counts.items() if name.startswith(f"{kind} ")}
+    )
+    return dict(found.most_common())
 
 
 def _quantiles(counts: Counts) -> list[float | None]:
