@@ -9,6 +9,8 @@ known, and whatever a decoder trips over becomes an `ImageError` of one line.
 
 import contextlib
 import io
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +31,14 @@ SIXTEEN_BITS = 65_535
 _ORIENTATION_TAG = 0x0112
 # EXIF orientations that exchange width and height.
 _TURNED = {5, 6, 7, 8}
+
+# What waits until there is room for so many pixels, and keeps it for as long as its block.
+Room = Callable[[int], AbstractContextManager[object]]
+
+
+def always(_pixels: int) -> AbstractContextManager[object]:
+    """Room for everything, now."""
+    return contextlib.nullcontext()
 
 
 @dataclass(frozen=True)
@@ -53,10 +63,15 @@ def identify(data: bytes, most_pixels: int = MOST_PIXELS) -> ImageFacts:
         return ImageFacts(_format(image), width, height)
 
 
-def decode(data: bytes, height: int, width: int, most_pixels: int = MOST_PIXELS) -> NDArray[np.uint8]:
-    """The picture as RGB pixels [height, width, 3], upright, stretched to the size; the first frame of several."""
+def decode(
+    data: bytes, height: int, width: int, most_pixels: int = MOST_PIXELS, room: Room = always
+) -> NDArray[np.uint8]:
+    """The picture as RGB pixels [height, width, 3], upright, stretched to the size; the first frame of several.
+
+    It is decoded when there is `room` for as many pixels as it has.
+    """
     try:
-        with _open(data, most_pixels) as image:
+        with _open(data, most_pixels) as image, room(image.width * image.height):
             side = JPEG_OVERSAMPLING * max(height, width)
             image.draft(None, (side, side))
             image.load()

@@ -5,7 +5,7 @@ would not be done any sooner.
 """
 
 import threading
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ _one_at_a_time = threading.Lock()
 
 def decode(data: bytes, height: int, width: int, most_pixels: int) -> NDArray[np.uint8]:
     """What `imaging.decode` does, when there is room for it."""
-    facts = imaging.identify(data, most_pixels)
-    with _one_at_a_time if facts.width * facts.height > LARGE_PIXELS else nullcontext():
-        return imaging.decode(data, height, width, most_pixels)
+    return imaging.decode(data, height, width, most_pixels, _room)
+
+
+def _room(pixels: int) -> AbstractContextManager[object]:
+    return _one_at_a_time if pixels > LARGE_PIXELS else nullcontext()

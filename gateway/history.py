@@ -27,7 +27,7 @@ KEPT_S = 24 * 3600 + 10 * MINUTE_S
 MOST_LABELS = 50
 OTHER = "(other)"
 # What is counted bears one of these before the rest of its name.
-SECONDS, CONFIDENCE, LABEL = "seconds ", "confidence ", "label "
+SECONDS, CONFIDENCE, LABEL, DOUBT = "seconds ", "confidence ", "label ", "doubt "
 PREDICT, BATCH = "/v1/predict", "/v1/predict/batch"
 BUSY_S = 5.0
 Counts = Mapping[str, float]
@@ -132,6 +132,8 @@ def totals() -> dict[str, float]:
             add(f"{CONFIDENCE}{labels['le']}", value)
         elif sample.name == "binocular_predictions_total":
             add(f"{LABEL}{labels['label']}", value)
+        elif sample.name == "binocular_doubts_total":
+            add(f"{DOUBT}{labels['doubt']}", value)
     return found
 
 

@@ -23,6 +23,7 @@ SECONDS = Histogram("binocular_request_seconds", "Time to answer a request", ["r
 PHASES = Histogram("binocular_phase_seconds", "Time to decode, to predict", ["phase"], buckets=FAST_TO_SLOW)
 BATCH = Histogram("binocular_batch_images", "Images in a request", buckets=(1, 2, 4, 8, 16, 32, 64, 128))
 LABELS = Counter("binocular_predictions", "Predictions by label and version of the model", ["label", "version"])
+DOUBTS = Counter("binocular_doubts", "Predictions without a label, by why and version", ["doubt", "version"])
 CONFIDENCE = Histogram("binocular_confidence", "Confidence of the best guess", buckets=TENTHS)
 REFUSED = Counter("binocular_refused_images", "Images that were not predicted, by reason", ["code"])
 TURNED_AWAY = Counter("binocular_turned_away", "Requests that were turned away, by reason", ["reason"])

@@ -144,6 +144,8 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
     doubt = _doubt(found, confidence)
     label = UNKNOWN if doubt else best
     metrics.LABELS.labels(label, found.version).inc()
+    if doubt:
+        metrics.DOUBTS.labels(doubt, found.version).inc()
     metrics.CONFIDENCE.observe(confidence)
     return Prediction(
         id=name,

@@ -15,7 +15,7 @@ from binocular.messages.status import ConfidenceBin, History, HistoryPoint, Hist
 from binocular.parts import pipelines_url
 from gateway import metrics
 from gateway.calls import call, query
-from gateway.history import CONFIDENCE, LABEL, SECONDS, Counts, Minute
+from gateway.history import CONFIDENCE, DOUBT, LABEL, SECONDS, Counts, Minute
 from gateway.problems import meaning
 from gateway.services import Services, services
 
@@ -41,14 +41,14 @@ def history() -> History:
         spans.setdefault(minute.at // step * step, []).append(minute)
     whole = _sum(minutes)
     p50, p95, p99 = _quantiles(whole)
-    labels = Counter({name: int(count) for name, count in _named(whole, LABEL)})
     return History(
         window=window,
         step_s=step,
         begins=_time(begins),
         ends=_time(ends),
         points=[_point(at, inside) for at, inside in sorted(spans.items())],
-        labels=dict(labels.most_common()),
+        labels=_named(whole, LABEL),
+        doubts=_named(whole, DOUBT),
         confidence=_confidence(whole),
         p50=p50,
         p95=p95,
@@ -125,13 +125,18 @@ def _sum(minutes: Iterable[Minute]) -> Counts:
     return whole
 
 
-def _named(counts: Counts, kind: str) -> Iterator[tuple[str, float]]:
+def _named(counts: Counts, kind: str) -> dict[str, int]:
+    """The counts of a kind by name, the largest first."""
+    return dict(Counter({name: int(count) for name, count in _of(counts, kind)}).most_common())
+
+
+def _of(counts: Counts, kind: str) -> Iterator[tuple[str, float]]:
     """What was counted of a kind, by what its name says besides."""
     return ((name.removeprefix(kind), count) for name, count in counts.items() if name.startswith(kind))
 
 
 def _quantiles(counts: Counts) -> list[float | None]:
-    buckets = {float(bound): value for bound, value in _named(counts, SECONDS)}
+    buckets = {float(bound): value for bound, value in _of(counts, SECONDS)}
     return [metrics.quantile(_filled(buckets), share) for share in metrics.SHARES]
 
 

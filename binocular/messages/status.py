@@ -96,6 +96,7 @@ class History(Message):
     ends: datetime
     points: list[HistoryPoint] = Field(description="Spans in which the gateway ran, the oldest first.")
     labels: dict[str, int] = Field(description="Predictions by label, the most frequent first.")
+    doubts: dict[str, int] = Field(description="Predictions that are `unknown`, by their `doubt`.")
     confidence: list[ConfidenceBin]
     p50: float | None = Field(None, description="Over the whole window.")
     p95: float | None = None

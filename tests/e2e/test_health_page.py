@@ -1,6 +1,7 @@
 """Health as a person reads it: what answers, what was asked, and how it went."""
 
 import os
+import re
 import signal
 from pathlib import Path
 
@@ -18,6 +19,7 @@ def test_what_was_asked_is_in_the_figures_and_curves(page: Page, url: str, photo
     page.goto("/health")
     tiles = page.locator(".tiles")
     expect(tiles).to_contain_text("refused for what was sent")
+    expect(tiles).to_contain_text(re.compile(r"\d+ like nothing it learnt from, \d+ unsure"))
     expect(page.get_by_role("img", name="Requests a minute. answered: ")).to_be_visible()
     expect(page.get_by_role("img", name="Time to answer. p50: from")).to_be_visible()
     expect(page.get_by_role("list", name="Predictions by label").get_by_role("listitem").first).to_contain_text(

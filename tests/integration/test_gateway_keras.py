@@ -23,6 +23,7 @@ from components.train.familiar import Prototypes
 from components.train.recipe import Recipe
 from components.train.shelf import FolderShelf
 from components.train.weights import Origin
+from gateway.metrics import samples
 from tests.gateway_server import NAME, documented_app, publish_facts, settings_for
 from tests.modelfolders import publish
 from tests.modelserver import ModelServer
@@ -121,6 +122,9 @@ def test_what_is_less_familiar_than_the_version_asks_for_is_unknown_however_sure
     told = [asking.post("/v1/predict", data=each, content_type="image/jpeg").json for each in photos]
     assert [each.get("doubt") == "unfamiliar" for each in told] == (familiarity < FAMILIAR_FROM).tolist()
     assert {each["label"] for each in told if each.get("doubt")} == {"unknown"}
+    for doubt in ("unfamiliar", "unsure"):
+        counted = sum(value for each, value in samples("binocular_doubts_total") if each["doubt"] == doubt)
+        assert counted >= sum(each.get("doubt") == doubt for each in told)
     assert 0 < sum(each.get("doubt") == "unfamiliar" for each in told) < len(told)
 
 

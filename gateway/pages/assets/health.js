@@ -45,14 +45,22 @@ function drawHistory(body, found) {
   for (const each of body.querySelectorAll("details")) if (opened.has(each.closest("figure")?.textContent.slice(0, 20))) each.open = true;
 }
 
-const sum = (points, name) => points.reduce((total, point) => total + point[name], 0);
+const sum = (rows, name) => rows.reduce((total, row) => total + row[name], 0);
 
 function tiles(found, all, failed, refused) {
   const seconds = (value) => (value === undefined ? "–" : milliseconds(1000 * value));
   const tile = (name, value, note) => h("div.tile", h("dt", name), h("dd.number", value), h("dd.note", note));
   return h("dl.tiles", tile("Predictions", count(all), plural(sum(found.points, "others"), "other request")),
     tile("Half answered within", seconds(found.p50), "p50"), tile("95 % within", seconds(found.p95), `p95; 99 % within ${seconds(found.p99)}`),
+    tile("Not told", ...untold(found)),
     tile("Failed", all ? percent(failed / all) : "–", `${count(failed)} failed, ${count(refused)} refused for what was sent`));
+}
+
+/** The share of predictions that were `unknown`, and why. */
+function untold({ confidence, doubts }) {
+  const every = sum(confidence, "count");
+  const { unfamiliar = 0, unsure = 0 } = doubts;
+  return [every ? percent((unfamiliar + unsure) / every) : "–", `${count(unfamiliar)} like nothing it learnt from, ${count(unsure)} unsure`];
 }
 
 function quiet() {
@@ -79,6 +87,6 @@ function charts(found, all) {
       series: [line("p50", "p50", "train"), line("p95", "p95", "second"), line("p99", "p99", "third", true)], note: "Of single predictions, to the resolution of the counters." })),
     h("div.split",
       h("section.card.stack.tight", h("h3", "What they showed"), countBars(labels.slice(0, 12), { label: "Predictions by label" }), labels.length > 12 && h("p.hint", `and ${plural(labels.length - 12, "other label")}`)),
-      h("section.card", columnChart({ title: "How sure it was", label: "Confidence", bars: found.confidence.map((bin) => ({ name: `${Math.round(100 * bin.low)} to ${Math.round(100 * bin.high)} %`, tick: `${Math.round(100 * bin.low)}`, parts: [bin.count] })), series: [{ name: "predictions", tone: "first" }], note: `Confidence in percent, of ${plural(found.confidence.reduce((total, bin) => total + bin.count, 0), "prediction")}. Many unsure answers mean photos unlike those it learnt from.` }))),
+      h("section.card", columnChart({ title: "How sure it was", label: "Confidence", bars: found.confidence.map((bin) => ({ name: `${Math.round(100 * bin.low)} to ${Math.round(100 * bin.high)} %`, tick: `${Math.round(100 * bin.low)}`, parts: [bin.count] })), series: [{ name: "predictions", tone: "first" }], note: `Confidence in percent, of ${plural(sum(found.confidence, "count"), "prediction")}.` }))),
   ];
 }

@@ -112,5 +112,11 @@ def test_what_a_person_looks_at_is_among_what_is_counted() -> None:
     metrics.REQUESTS.labels("GET", "/v1/runs", 200).inc()
     metrics.REQUESTS.labels("GET", "/healthz", 200).inc()
     metrics.LABELS.labels("glass", 1).inc()
+    metrics.DOUBTS.labels("unsure", 1).inc()
     grown = {name: value - before.get(name, 0) for name, value in history.totals().items()}
-    assert {name for name, value in grown.items() if value} == {"predict 5", "other 2", "label glass"}
+    assert {name for name, value in grown.items() if value} == {
+        "predict 5",
+        "other 2",
+        "label glass",
+        "doubt unsure",
+    }
