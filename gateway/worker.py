@@ -15,8 +15,8 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from gateway.line import has_waited
 
-# Of malloc.h: how many heaps there are, and from which size on memory is the system's again once it is free. What a
-# common photo takes is kept: to get it anew for each costs a quarter of decoding.
+# Of malloc.h: how many heaps there are, and from which size on memory is the system's again once it is free.
+# What a common photo takes is kept: to get it anew for each costs a quarter of decoding.
 M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD = -8, -3, -1
 HEAPS, LARGE_BYTES = 2, 4 << 20
 LOOK_EVERY_S = 1.0
