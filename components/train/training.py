@@ -135,6 +135,7 @@ def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch
 
 def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     material = workshop.material
+    classes = len(material.classes)  # too little to learn from is refused before anything is chosen by it
     recipe, chosen = choose(recipe, material)
     recipe, devices = choose_devices(recipe)
     chosen += devices
@@ -143,7 +144,7 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     keras.utils.set_random_seed(recipe.seed)
     with workshop.timed("loading the network"):
         base = architectures.backbone(recipe, recipe.image_size, workshop.origin)
-        model = architectures.on_features(base, len(material.classes), recipe)
+        model = architectures.on_features(base, classes, recipe)
     history: tuple[Epoch, ...] = ()
     followed = not recipe.pretrained  # is the backbone another than its weights made it?
     if recipe.pretrained:

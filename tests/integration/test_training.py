@@ -4,7 +4,7 @@ import json
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from binocular.errors import DataError, WeightsError
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from binocular.snapshot import Snapshot
+from binocular.store import SHA256
 from components.ingest.freezing import Options
 from components.ingest.step import Source, ingest_folder
 from components.train import architectures, calibration
@@ -175,6 +176,12 @@ def test_what_is_kept_in_the_store_serves_another_machine(
     assert counts[0]["computed"] == counts[1]["cached"] > 0
     assert counts[1]["computed"] == 0
 
+    (shard,) = store.entries("embeddings/")
+    store._connection.client.put(bucket, shard.key, b"damaged", {SHA256: "0" * 64})
+    learnt, shelf = material(photos.before), StoreShelf(store, tmp_path / "three")
+    base = architectures.backbone(recipe(photos), SIDE, Origin(shelf, store, tmp_path / "downloads"))
+    assert embed(learnt, learnt.rows[:3], base, SIDE, shelf).computed == 3
+
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Photos, tmp_path: Path) -> None:
     tuned = {"fine_tune_share": 0.6, "fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
@@ -209,6 +216,16 @@ def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(photos: Pho
 def test_weights_of_another_width_are_refused(photos: Photos, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="do not fit mobilenet_v2"):
         trained(photos.before, tmp_path, recipe(photos, alpha=0.5))
+
+
+def test_photos_to_be_tested_on_alone_are_refused_before_anything_is_chosen(
+    photos: Photos, tmp_path: Path
+) -> None:
+    every = material(photos.before)
+    tested = replace(every, rows=tuple(every.side("test")))
+    origin = Origin(FolderShelf(tmp_path / "shelf"), None, tmp_path)
+    with pytest.raises(DataError, match="no training images of"):
+        train(tested, [Recipe(architecture="small_cnn")], origin, tmp_path / "work")
 
 
 def test_a_loss_that_is_no_number_ends_the_training_naming_the_rate(photos: Photos, tmp_path: Path) -> None:
