@@ -1,5 +1,6 @@
 """What a person may ask of a training, what is chosen where they do not, and how recipes are compared."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -112,6 +113,13 @@ def test_what_cannot_be_learnt_from_is_refused_saying_what_to_add(rows: tuple[Ro
 def test_a_class_whose_training_images_are_all_left_out_is_named() -> None:
     with pytest.raises(DataError, match="no training images of metal"):
         _ = material(ENOUGH[0], ENOUGH[2], of=freeze(ENOUGH, ())).classes
+
+
+def test_a_disk_has_room_for_all_pixels_before_the_first_comes(tmp_path: Path) -> None:
+    file = tmp_path / "pixels.npy"
+    with pytest.raises(FileNotFoundError):  # there are no packs
+        material(*ENOUGH).pixels(ENOUGH, 96, file, logging.getLogger())
+    assert file.stat().st_blocks * 512 >= file.stat().st_size > 96 * 96 * 3 * len(ENOUGH)
 
 
 def test_a_sweep_changes_what_it_names_and_keeps_the_rest() -> None:
