@@ -7,13 +7,14 @@ from typing import Final, Literal
 from binocular.report.charts import Axis, Line, LineChart, Tone, line_chart
 from binocular.report.words import counted, percent
 from components.evaluate.curves import Curve
-from components.evaluate.evidence import Evidence, Judged
+from components.evaluate.evidence import Evidence, Judged, overall
 from components.evaluate.measures import ClassMeasures, Measures
 from components.evaluate.uncertainty import Interval
 
 # Of more classes than this, the most confused pairs are listed instead of a matrix nobody could read.
 MOST_MATRIX_CLASSES: Final = 24
 MOST_PAIRS: Final = 20
+MOST_PAIRS_BESIDE_MATRIX: Final = 8
 # Of more classes, those recognised worst are shown.
 MOST_CLASS_ROWS: Final = 60
 MOST_FAINT_CURVES: Final = 24
@@ -104,7 +105,7 @@ def tiles(evidence: Evidence) -> list[Tile]:
     measures = evidence.candidate.measures
     if measures is None:
         return []
-    before = evidence.champion.measures.overall if evidence.champion and evidence.champion.measures else {}
+    before = overall(evidence.champion)
     # Where the class lists differ, the champion's figures are on other images: side by side, but no difference.
     same_images = not (evidence.comparison and (evidence.comparison.added or evidence.comparison.removed))
     return [
@@ -186,9 +187,10 @@ def _cell_says(label: str, answer: str, images: int) -> str:
     return f"{counted(images, 'image')} of {label} taken for {answer}"
 
 
-def confused(measures: Measures, most: int = MOST_PAIRS) -> list[Pair]:
-    """The pairs of classes that are confused most often."""
+def confused(measures: Measures) -> list[Pair]:
+    """The pairs of classes that are confused most often; fewer where there is a matrix as well."""
     labels = [each.label for each in measures.classes]
+    most = MOST_PAIRS if len(labels) > MOST_MATRIX_CLASSES else MOST_PAIRS_BESIDE_MATRIX
     pairs = [
         Pair(label, answer, images, images / sum(row))
         for label, row in zip(labels, measures.confusion, strict=True)

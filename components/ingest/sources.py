@@ -14,7 +14,6 @@ from urllib.parse import unquote, urlsplit
 from binocular.download import SCHEMES, fetch
 from binocular.errors import IntegrityError, NotFoundError, SourceError
 from binocular.inspection import DEFAULT_LIMITS, Limits
-from binocular.snapshot import Split
 from binocular.store import Store, file_sha256
 from components.ingest.archives import archive_files
 from components.ingest.contributed import contributions, known, seen_before
@@ -23,7 +22,7 @@ from components.ingest.found import Found
 from components.ingest.listing import SUFFIXES, listed_files
 from components.ingest.trees import SCHEME, folder_files, stored_files
 
-__all__ = ["DEFAULT_LIMITS", "Found", "Limits", "Split", "contributions", "known", "open_source", "seen_before"]
+__all__ = ["Found", "Limits", "contributions", "known", "open_source", "seen_before"]
 
 KINDS = (
     "a folder, a zip or tar, a .csv or .jsonl file, an http(s) URL of an archive, s3://bucket/prefix, or one of"

@@ -90,7 +90,6 @@ class Trained:
     sure_from: float
     prototypes: Prototypes
     familiar_from: float | None
-    weights: str
 
 
 @dataclass(frozen=True)
@@ -163,8 +162,7 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     with workshop.timed("getting familiar"):
         known = None if followed else workshop.vectors(base, recipe.image_size)
         prototypes, familiar_from = _familiar(workshop, recipe, model, known)
-    weights = recipe.weights if recipe.pretrained else "none"
-    return Trained(model, recipe, chosen, history, validation, sure_from, prototypes, familiar_from, weights)
+    return Trained(model, recipe, chosen, history, validation, sure_from, prototypes, familiar_from)
 
 
 def _train_head(
@@ -309,7 +307,7 @@ def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidat
         snapshot=material.snapshot.digest,
         images={split: len(material.side(split)) for split in SPLITS},
         architecture=best.recipe.architecture,
-        weights=best.weights,
+        weights=best.recipe.weights if best.recipe.pretrained else "none",
         recipe=asdict(best.recipe),
         chosen=best.chosen,
         history=best.history,

@@ -22,7 +22,7 @@ from binocular.errors import ConflictError, IntegrityError, NotFoundError
 from binocular.imaging import decode
 from binocular.quarantine import QUARANTINE, Quarantine, QuarantinedRow
 from binocular.snapshot import Snapshot
-from binocular.verdict import Verdict
+from binocular.verdict import EVALUATION, Verdict
 from components.evaluate.__main__ import main
 from components.evaluate.evaluation import PREDICTIONS, Evaluation, Question, evaluate, write
 from components.evaluate.evidence import Evidence
@@ -209,7 +209,7 @@ def test_four_files_are_written_and_can_be_read(evaluation: Evaluation, tmp_path
         "report.html",
     }
     assert Verdict.read(tmp_path) == evaluation.verdict
-    assert Evidence.read(tmp_path) == evaluation.evidence
+    assert Evidence.load(tmp_path / EVALUATION) == evaluation.evidence
     with gzip.open(tmp_path / PREDICTIONS, "rt") as file:
         lines = [json.loads(line) for line in file]
     assert len(lines) == 36
