@@ -48,16 +48,16 @@ def render(found: Sequence[PhotoResults], told: Sequence[Strangers], where: dict
     return environment.get_template(TEMPLATE.name).render(found=found, told=told, where=where)
 
 
-def mean(outcomes: Sequence[Outcome], value: Callable[[Outcome], float | None], form: str = "{:.3f}") -> str:
+def mean(outcomes: Sequence[Outcome], value: Callable[[Outcome], float | None]) -> str:
     """The mean over seeds, with its interval where there are several: Student's, at 95 %."""
     values = [each for each in map(value, outcomes) if each is not None]
     if not values:
         return ""
-    middle = form.format(statistics.mean(values))
+    middle = f"{statistics.mean(values):.3f}"
     if len(values) == 1:
         return middle
     wide = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{middle} ± {form.format(wide)}"
+    return f"{middle} ± {wide:.3f}"
 
 
 def share(part: str, name: str) -> Callable[[Outcome], float | None]:
