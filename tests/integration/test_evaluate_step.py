@@ -114,17 +114,19 @@ def put_candidate(model: Any, folder: Path, snapshot: str) -> Path:
 
 
 def put_champion(
-    answer: Any, size: int, folder: Path, *, batch: int | None = None, classes: Any = CLASSES
+    answer: Any, size: int, folder: Path, *, batch: int | None = None, classes: Any = CLASSES, shaped: bool = True
 ) -> Path:
     """A bundle whose SavedModel answers with a function of the images."""
     import tensorflow as tf  # noqa: PLC0415
+
+    shape = (batch, size, size, 3) if shaped else None
 
     class Served(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.held = answer  # with its variables, if it has some
 
-        @tf.function(input_signature=[tf.TensorSpec((batch, size, size, 3), tf.uint8, IMAGES)])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, IMAGES)])  # type: ignore[untyped-decorator]
         def serve(self, images: Any) -> dict[str, Any]:
             return {OUTPUT: answer(images)}
 
@@ -317,6 +319,8 @@ def served_otherwise(how: str, folder: Path) -> Path:
 
     if how == "takes one image at a time":
         return put_champion(lambda _: tf.fill((1, 3), 1 / 3), 24, folder, batch=1)
+    if how == "takes anything":
+        return put_champion(lambda _: tf.fill((1, 3), 1 / 3), 24, folder, shaped=False)
     answer = {
         "answers NaN": lambda images: tf.fill((tf.shape(images)[0], 3), np.nan),
         "answers too few classes": lambda images: tf.fill((tf.shape(images)[0], 2), 0.5),
@@ -344,7 +348,13 @@ def damaged(champion: Path, folder: Path, how: str) -> Path:
     return folder
 
 
-SERVED_OTHERWISE = ("answers NaN", "answers too few classes", "takes one image at a time", "fails")
+SERVED_OTHERWISE = (
+    "answers NaN",
+    "answers too few classes",
+    "takes one image at a time",
+    "takes anything",
+    "fails",
+)
 
 
 @pytest.mark.parametrize(

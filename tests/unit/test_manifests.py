@@ -191,6 +191,11 @@ def test_the_steps_find_the_store_where_the_pipeline_looks_for_it(path: Path) ->
     assert set(KEYS) == {"access_key", "secret_key"}
 
 
+def test_the_servers_are_monitored_in_a_cluster_as_elsewhere() -> None:
+    there = render.FOLDER / "base" / "monitoring.config"
+    assert there.read_text() == (render.FOLDER.parent / "serving" / "monitoring.config").read_text()
+
+
 @every_render
 def test_nobody_speaks_to_anybody_but_for_what_is_named(path: Path) -> None:
     policies = {each["metadata"]["name"]: each["spec"] for each in of_kind(path, "NetworkPolicy")}

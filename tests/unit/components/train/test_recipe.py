@@ -134,7 +134,7 @@ def test_a_sweep_changes_what_it_names_and_keeps_the_rest() -> None:
 @pytest.mark.parametrize("text", ["{", "3", "[3]", '{"l2": 1}'])
 def test_a_sweep_that_is_no_list_of_recipes_is_refused(text: str) -> None:
     with pytest.raises(SettingError, match="sweep"):
-        parse(text)
+        recipes(Recipe(), parse(text))
 
 
 def test_a_misspelt_parameter_of_a_sweep_is_refused() -> None:
