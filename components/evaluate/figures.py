@@ -7,7 +7,7 @@ from typing import Final, Literal
 from binocular.report.charts import Axis, Line, LineChart, Tone, line_chart
 from binocular.report.words import counted, percent
 from components.evaluate.curves import Curve
-from components.evaluate.evidence import Evidence, Judged, overall
+from components.evaluate.evidence import Comparison, Evidence, Judged, overall
 from components.evaluate.measures import ClassMeasures, Measures
 from components.evaluate.uncertainty import Interval
 
@@ -141,23 +141,22 @@ def class_rows(evidence: Evidence) -> tuple[list[ClassRow], int]:
         every = tuple(
             sorted(every, key=lambda each: (each.recall if each.recall is not None else 2.0, each.label))
         )
-    compared = evidence.comparison.classes if evidence.comparison else {}
-    rows = []
-    for each in every[:MOST_CLASS_ROWS]:
-        paired = compared.get(each.label)
-        rows.append(_class_row(each, paired.recognised.champion if paired else None))
+    rows = [_class_row(each, evidence.comparison) for each in every[:MOST_CLASS_ROWS]]
     return rows, max(0, len(every) - MOST_CLASS_ROWS)
 
 
-def _class_row(each: ClassMeasures, before: float | None) -> ClassRow:
+def _class_row(each: ClassMeasures, compared: Comparison | None) -> ClassRow:
+    paired = compared.classes.get(each.label) if compared else None
+    before = paired.recognised.champion if paired else None
     change = None if before is None or each.recall is None else each.recall - before
+    new = compared is not None and each.label in compared.added
     return ClassRow(
         each.label,
         each.images,
         each.recall,
         each.recall_interval,
         before,
-        None if change is None else _signed(change, share=True),
+        _signed(change, share=True) if change is not None else "new" if new else None,
         _direction(change or 0.0),
         each.precision,
         each.f1,
