@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scipy import stats
 
+from benchmarks.page import ROOT
 from benchmarks.reproduce.photosets import PhotoSet
 from benchmarks.reproduce.strangers import Told
 from benchmarks.reproduce.trials import Mistake, Outcome
@@ -15,7 +16,7 @@ from binocular.report.cards import markdown
 from components.evaluate.measures import Measures
 from components.train.sweep import Sweep
 
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+PAGE = ROOT / "docs" / "results.md"
 TEMPLATE = Path(__file__).with_name("results.md.j2")
 MOST_MISTAKES = 10
 LEVEL = 0.95

@@ -101,12 +101,14 @@ class Result:
     sweep: Sweep
 
     def write(self, folder: Path) -> None:
-        """Write the candidate, and how the recipes of the sweep compared."""
+        """Write the candidate, and how the recipes of the sweep compared; the facts, which make it one, last."""
         folder.mkdir(parents=True, exist_ok=True)
+        # Whoever is cut off here leaves no candidate, rather than the facts of another one.
+        (folder / candidate.FACTS).unlink(missing_ok=True)
         architectures.classifier(self.best.model).save(folder / candidate.MODEL)
         np.save(folder / candidate.PROTOTYPES, self.best.prototypes.vectors)
-        self.facts.write(folder / candidate.FACTS)
         self.sweep.write(folder / SWEEP)
+        self.facts.write(folder / candidate.FACTS)
 
 
 def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch: Path) -> Result:

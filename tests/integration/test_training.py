@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from binocular.errors import DataError, WeightsError
+from binocular.candidate import Candidate
+from binocular.errors import DataError, NotFoundError, WeightsError
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from binocular.snapshot import Snapshot
@@ -24,12 +25,14 @@ from components.train import architectures, calibration
 from components.train.augmentation import STRENGTHS, Strength, varied
 from components.train.batches import Batches, class_weights
 from components.train.embeddings import embed
+from components.train.familiar import Prototypes
 from components.train.material import Material
 from components.train.recipe import Recipe
 from components.train.shelf import FolderShelf, StoreShelf
-from components.train.training import Result, train
+from components.train.training import Result, Trained, train
 from components.train.weights import Origin
 from tests.servers import SeaweedFS
+from tests.unit.components.train.test_page import facts, sweep
 
 SIDE = 96
 # At this side the network takes its time, as it does on many photos.
@@ -104,6 +107,10 @@ def on_two_devices(folder: Path, recipes: list[dict[str, Any]]) -> list[dict[str
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
+def no_room(*_: object) -> None:
+    raise OSError("the disk is full")
+
+
 def last_layer(result: Result) -> NDArray[np.float32]:
     """The weights of the head, undivided by a temperature."""
     weights: NDArray[np.float32] = result.best.model.get_layer(architectures.LOGITS).get_weights()[0]
@@ -143,6 +150,22 @@ def test_a_damaged_shard_is_computed_again(photos: Photos, tmp_path: Path) -> No
 
     assert second.facts.embedded == first.facts.embedded
     assert np.allclose(answers(first), answers(second), atol=1e-5)
+
+
+def test_a_candidate_that_is_written_in_part_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = keras.Input((8, 8, 3), dtype="uint8")
+    model = keras.Model(images, keras.layers.Flatten()(images))
+    prototypes = Prototypes(np.zeros((1, 2), np.float32))
+    best = Trained(model, Recipe(), (), (), {}, 0.5, prototypes, None)
+    result = Result(best, facts(), sweep(1e-4))
+    result.write(tmp_path)
+    assert Candidate.read(tmp_path) == facts()
+
+    monkeypatch.setattr(np, "save", no_room)
+    with pytest.raises(OSError, match="disk"):
+        result.write(tmp_path)
+    with pytest.raises(NotFoundError):
+        Candidate.read(tmp_path)
 
 
 def test_embeddings_of_other_weights_or_sizes_are_others(photos: Photos, tmp_path: Path) -> None:
