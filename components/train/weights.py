@@ -87,7 +87,10 @@ def _imagenet(name: str, download: Callable[[], Any], origin: Origin) -> Path:
         ) from None
     origin.downloads.mkdir(parents=True, exist_ok=True)
     path = origin.downloads / Path(name).name
-    model.save_weights(path)
+    with tempfile.TemporaryDirectory(dir=origin.downloads) as scratch:  # another training may save the same
+        draft = Path(scratch, path.name)
+        model.save_weights(draft)
+        draft.replace(path)
     origin.shelf.keep(name, path)
     return path
 

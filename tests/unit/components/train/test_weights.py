@@ -36,6 +36,17 @@ def test_imagenet_weights_are_downloaded_once_and_kept(origin: Origin, tmp_path:
     assert second.is_relative_to(tmp_path / "shelf")
 
 
+def test_weights_that_were_saved_in_part_lie_nowhere(origin: Origin, tmp_path: Path) -> None:
+    class Full(Net):
+        def save_weights(self, path: Path) -> None:
+            path.write_bytes(b"wei")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        weights.find(Recipe(), "net", Full, origin)
+    assert list(tmp_path.rglob("*.h5")) == []
+
+
 def test_without_internet_the_ways_out_are_named(origin: Origin) -> None:
     def unreachable() -> Net:
         raise OSError("no route to host")
