@@ -101,7 +101,7 @@ bench: .venv/local .venv-bench/ready ## Measure, into docs/performance.md: make 
 PHOTOS ?= photos
 WEIGHTS ?= imagenet
 .PHONY: reproduce
-reproduce: .venv/dev ## Train on public sets of real photographs, into docs/results.md: make reproduce PHOTOS=FOLDER
+reproduce: .venv/local ## Train on public sets of real photographs, into docs/results.md: make reproduce PHOTOS=FOLDER
 	$(BIN)/python -m benchmarks.reproduce --docs --photos "$(PHOTOS)" --weights "$(WEIGHTS)"
 
 .venv-bench/ready: requirements/bench.txt

@@ -1,12 +1,12 @@
 """How long each phase of `make demo` takes, on a machine where everything is installed."""
 
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.page import Bars, Row, Table
+from benchmarks.processes import started
 from benchmarks.stack import Stack
 from benchmarks.timing import SHOW
 from binocular.sample.spec import CLASSES
@@ -39,12 +39,9 @@ def _steps(stack: Stack) -> dict[str, float]:
     """The pipeline's steps as `binocular run` reports them: each takes from the report before it to its own."""
     command = ["run", "-p", f"source={stack.folder / 'sample'}", "-p", "architecture=small_cnn", "-p", "epochs=24"]
     took: dict[str, float] = {}
-    with subprocess.Popen(
-        [sys.executable, "-m", "binocular", *command],
-        cwd=stack.folder,
-        env={**stack.environment, "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        text=True,
+    environment = {**stack.environment, "PYTHONUNBUFFERED": "1"}
+    with started(
+        "-m", "binocular", *command, cwd=stack.folder, env=environment, stdout=subprocess.PIPE
     ) as process:
         before = time.perf_counter()
         for line in process.stdout or []:
@@ -53,4 +50,6 @@ def _steps(stack: Stack) -> dict[str, float]:
                 now = time.perf_counter()
                 took[step.strip().rpartition("/")[2]] = now - before
                 before = now
+    if process.returncode:
+        raise SystemExit(f"binocular {' '.join(command)} ended with {process.returncode}")
     return took

@@ -12,6 +12,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -135,11 +136,11 @@ def main(address: str, file: Path, connections: int, seconds: float) -> None:
     )
 
 
-def asked(address: str, file: Path, connections: int, seconds: float) -> dict[str, float]:
+def asked(address: str, file: Path, connections: int, seconds: float) -> dict[str, Any]:
     """The same, in a process of its own."""
     options = [f"--connections={connections}", f"--seconds={seconds}"]
     command = [sys.executable, "-m", "benchmarks.http_client", address, str(file), *options]
-    found: dict[str, float] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    found: dict[str, Any] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
     return found
 
 

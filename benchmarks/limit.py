@@ -13,29 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
-from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.bare import Bare
 from benchmarks.timing import CORES, Turn, quantile_ms
 from binocular.imaging import decode
 
 
-class Bare:
-    """One interpreter of one thread, as the server holds them."""
+class Worker:
+    """Decodes a photo and answers it, again and again."""
 
     def __init__(self, model: Path, photo: bytes, side: int) -> None:
-        self._interpreter = Interpreter(model_path=str(model), num_threads=1)
-        self._interpreter.resize_tensor_input(0, (1, side, side, 3))
-        self._interpreter.allocate_tensors()
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
+        self._answer = Bare(model, (1, side, side, 3))
         self._photo, self._side = photo, side
 
     def __call__(self) -> None:
         """One photo."""
-        pixels = decode(self._photo, self._side, self._side)
-        self._interpreter.set_tensor(self._input, pixels[None])
-        self._interpreter.invoke()
-        self._interpreter.get_tensor(self._output)
+        self._answer(decode(self._photo, self._side, self._side)[None])
 
     def until(self, end: float) -> list[float]:
         """Photo after photo; the seconds that each took."""
@@ -54,12 +47,12 @@ class Bare:
 @click.option("--workers", default=CORES)
 def main(model: Path, photo: Path, side: int, seconds: float, workers: int) -> None:
     """Run, and print what came of it as JSON."""
-    bare = [Bare(model, photo.read_bytes(), side) for _ in range(workers)]
-    for each in bare:
+    all_of_them = [Worker(model, photo.read_bytes(), side) for _ in range(workers)]
+    for each in all_of_them:
         each()
     cpu, end = time.process_time(), time.perf_counter() + seconds
     with ThreadPoolExecutor(workers) as threads:
-        took = [each for found in threads.map(lambda it: it.until(end), bare) for each in found]
+        took = [each for found in threads.map(lambda it: it.until(end), all_of_them) for each in found]
     cpu_ms = 1000 * (time.process_time() - cpu) / len(took)
     print(json.dumps(vars(Turn(len(took), seconds, quantile_ms(took, 0.5), quantile_ms(took, 0.95), cpu_ms))))
 

@@ -8,16 +8,13 @@ With random weights it takes as long as with learnt ones.
 """
 
 import json
-import os
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import numpy as np
 
+from benchmarks.processes import process
 from binocular.bundle import CARD, FACTS, GOLDEN, INPUT, LABELS, LITERT, OUTPUT, Bundle
 from binocular.sample.spec import CLASSES
 
@@ -48,14 +45,9 @@ class Made:
         return self.folder / "model.keras"
 
 
-def make(folder: Path, alpha: float, side: int, weights: Path | None = None) -> Made:
+def make(folder: Path, alpha: float, side: int) -> Made:
     """Make the model in a process of its own: this one shall not hold tensorflow while it measures."""
-    options = [f"--alpha={alpha}", f"--side={side}", *([f"--weights={weights}"] if weights else [])]
-    subprocess.run(
-        [sys.executable, "-m", "benchmarks.models", str(folder), *options],
-        check=True,
-        env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
-    )
+    process("-m", "benchmarks.models", str(folder), f"--alpha={alpha}", f"--side={side}")
     return Made(folder, side)
 
 
@@ -63,53 +55,28 @@ def make(folder: Path, alpha: float, side: int, weights: Path | None = None) -> 
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--alpha", type=float, required=True)
 @click.option("--side", type=int, required=True)
-@click.option("--weights", type=click.Path(path_type=Path))
-def main(folder: Path, alpha: float, side: int, weights: Path | None) -> None:
+def main(folder: Path, alpha: float, side: int) -> None:
     """Make it. Imports tensorflow."""
     import keras  # noqa: PLC0415
 
-    made = Made(folder, side)
-    body = keras.applications.MobileNetV2(
-        include_top=False,
-        weights=str(weights) if weights else None,
-        alpha=alpha,
-        input_shape=(side, side, 3),
-        pooling="avg",
-    )
+    from components.export.graphs import write_graphs  # noqa: PLC0415
+
+    made, facts = Made(folder, side), _facts(side)
     images = keras.Input((side, side, 3), dtype="uint8", name=INPUT)
     pixels = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
-    answers = keras.layers.Dense(len(CLASSES), activation="softmax", name=OUTPUT)(body(pixels, training=False))
+    body = keras.applications.MobileNetV2(
+        include_top=False, weights=None, alpha=alpha, input_tensor=pixels, pooling="avg"
+    )
+    answers = keras.layers.Dense(len(CLASSES), activation="softmax", name=OUTPUT)(body.output)
     model = keras.Model(images, answers)
-    folder.mkdir(parents=True, exist_ok=True)
+    made.version.mkdir(parents=True)
     model.save(made.keras)
-    _export(model, made)
+    write_graphs(model, facts, made.version)
     golden = np.random.default_rng(0).integers(0, 256, (GOLDEN_IMAGES, side, side, 3), np.uint8)
     np.savez(made.version / GOLDEN, **{INPUT: golden, OUTPUT: model.predict(golden, verbose=0)})
     (made.version / LABELS).write_text(json.dumps(CLASSES))
     (made.version / CARD).write_text("Random weights, to measure with.\n")
-    _facts(side).write(made.version / FACTS)
-
-
-def _export(model: Any, made: Made) -> None:  # noqa: ANN401 - Keras has no types
-    """The frozen SavedModel and the LiteRT model, as our export makes them."""
-    import tensorflow as tf  # noqa: PLC0415
-    from tensorflow.python.framework.convert_to_constants import (  # noqa: PLC0415
-        convert_variables_to_constants_v2 as freeze,
-    )
-
-    spec = tf.TensorSpec([None, made.side, made.side, 3], tf.uint8, name=INPUT)
-    frozen = freeze(tf.function(lambda images: model(images, training=False)).get_concrete_function(spec))
-    v1 = tf.compat.v1
-    with tf.Graph().as_default() as graph, v1.Session(graph=graph) as session:
-        tf.import_graph_def(frozen.graph.as_graph_def(), name="")
-        signature = v1.saved_model.predict_signature_def(
-            {INPUT: graph.get_tensor_by_name(frozen.inputs[0].name)},
-            {OUTPUT: graph.get_tensor_by_name(frozen.outputs[0].name)},
-        )
-        builder = v1.saved_model.Builder(str(made.version))
-        builder.add_meta_graph_and_variables(session, ["serve"], {"serving_default": signature})
-        builder.save()
-    made.litert.write_bytes(tf.lite.TFLiteConverter.from_saved_model(str(made.version)).convert())
+    facts.write(made.version / FACTS)
 
 
 def _facts(side: int) -> Bundle:

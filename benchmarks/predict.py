@@ -60,7 +60,7 @@ class Server:
         )
 
 
-def measure(rounds: int, seconds: float, *, alpha: float = 1.0, side: int = 160, peers: bool = True) -> Table:
+def measure(rounds: int, seconds: float, *, alpha: float, side: int, peers: bool) -> Table:
     """Everybody, in turns."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

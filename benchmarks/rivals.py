@@ -18,11 +18,11 @@ import psutil
 
 from benchmarks.http_client import request
 from benchmarks.models import Made
+from benchmarks.page import ROOT
 from benchmarks.stack import free_port
 from benchmarks.timing import CORES
 from binocular.sample.spec import CLASSES
 
-ROOT = Path(__file__).parents[1]
 ENVIRONMENT = ROOT / ".venv-bench"
 PYTHON = ENVIRONMENT / "bin" / "python"
 PEERS = Path(__file__).parent / "peers"

@@ -8,7 +8,6 @@ Draws tiny synthetic photos into a tar file and runs each step on it in a proces
 import io
 import os
 import subprocess
-import sys
 import tarfile
 import tempfile
 import time
@@ -19,6 +18,8 @@ import numpy as np
 from PIL import Image
 
 from benchmarks.page import Row, Table
+from benchmarks.processes import started
+from components.validate.__main__ import EXIT_UNFIT
 
 CLASSES = 10
 SIDE = 32
@@ -61,12 +62,12 @@ def _draw(path: Path, count: int) -> None:
 
 def _run(step: str, count: int, module: str, *arguments: str) -> Row:
     """Run a step; its wall time and the most memory that it held."""
-    started = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-m", module, *arguments], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in {0, 1}:  # 1: validation found something that would stop a run
+    began = time.perf_counter()
+    with started("-m", module, *arguments, stdout=subprocess.DEVNULL) as process:
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode not in {0, EXIT_UNFIT}:
         raise SystemExit(f"{step} ended with exit code {process.returncode}")
     return {
         "step": step,

@@ -8,7 +8,6 @@ too, only ratios of neighbours in time mean something. Clients and server share 
 """
 
 import signal
-import socket
 import statistics
 import subprocess
 import sys
@@ -16,17 +15,20 @@ import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import grpc
 import numpy as np
 import psutil
-from ai_edge_litert.interpreter import Interpreter
 
+from benchmarks.bare import Bare
 from benchmarks.models import make
 from benchmarks.page import Table
+from benchmarks.stack import free_port
 from benchmarks.timing import CORES
-from binocular.bundle import LITERT
+from binocular.bundle import INPUT, LITERT
 from binocular.wire import messages, tensors
 
 CLIENTS = 16
@@ -35,10 +37,10 @@ START_WITHIN_S = 60
 MB = 1e6
 
 
-def measure(alpha: float, side: int, rounds: int, seconds: float, weights: Path | None = None) -> Table:
+def measure(alpha: float, side: int, rounds: int, seconds: float) -> Table:
     """Start, memory, and turns of bare loop and server."""
     with tempfile.TemporaryDirectory() as scratch:
-        version = make(Path(scratch), alpha, side, weights).version
+        version = make(Path(scratch), alpha, side).version
         image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
         figures = {
             **{f"ms an image in batches of {size}": ms for size, ms in _batches(version / LITERT, image).items()},
@@ -49,31 +51,11 @@ def measure(alpha: float, side: int, rounds: int, seconds: float, weights: Path 
     return Table("The model server", says, [{"figure": name, "value": value} for name, value in figures.items()])
 
 
-class Bare:
-    """One interpreter of one thread, as the server holds them."""
-
-    def __init__(self, path: Path, batch: int, image: np.ndarray) -> None:
-        self._interpreter = Interpreter(model_path=str(path), num_threads=1)
-        self._input = self._interpreter.get_input_details()[0]["index"]
-        self._output = self._interpreter.get_output_details()[0]["index"]
-        self._images = np.repeat(image, batch, axis=0)
-        self._interpreter.resize_tensor_input(self._input, self._images.shape)
-        self._interpreter.allocate_tensors()
-
-    def __call__(self) -> None:
-        """Run once."""
-        self._interpreter.set_tensor(self._input, self._images)
-        self._interpreter.invoke()
-        self._interpreter.get_tensor(self._output)
-
-
 class Served:
     """A server process; calling it asks for one image."""
 
     def __init__(self, base: Path, image: np.ndarray) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        port = free_port()
         began = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serving.server", f"--port={port}", f"--model_base_path={base}"],
@@ -81,12 +63,16 @@ class Served:
         )
         request = messages.PredictRequest()
         request.model_spec.name = "default"
-        request.inputs["images"].CopyFrom(tensors.to_proto(image))
+        request.inputs[INPUT].CopyFrom(tensors.to_proto(image))
         self._request = request.SerializeToString()
         quick = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 20)]
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=quick)
         self._call = self._channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
-        self._call(self._request, wait_for_ready=True, timeout=START_WITHIN_S)
+        try:
+            self._call(self._request, wait_for_ready=True, timeout=START_WITHIN_S)
+        except BaseException:
+            self.close()
+            raise
         self.first_answer_s = time.perf_counter() - began
 
     def __call__(self) -> None:
@@ -129,26 +115,29 @@ def _throughput(calls: list[Callable[[], None]], seconds: float) -> float:
         return sum(threads.map(loop, calls)) / seconds
 
 
+def _bare(path: Path, image: np.ndarray, batch: int = 1) -> Callable[[], None]:
+    images = np.repeat(image, batch, axis=0)
+    return partial(Bare(path, images.shape), images)
+
+
 def _batches(path: Path, image: np.ndarray) -> dict[str, float]:
-    return {str(size): _latency(Bare(path, size, image), 2) / size for size in BATCHES}
+    return {str(size): _latency(_bare(path, image, size), 2) / size for size in BATCHES}
 
 
 def _start(base: Path, image: np.ndarray) -> dict[str, float]:
     starts, memory = [], []
     for _ in range(5):
-        served = Served(base, image)
-        starts.append(served.first_answer_s)
-        memory.append(served.memory_mb())
-        served.close()
+        with closing(Served(base, image)) as served:
+            starts.append(served.first_answer_s)
+            memory.append(served.memory_mb())
     return {"first_answer_s": statistics.median(starts), "memory_after_start_mb": statistics.median(memory)}
 
 
 def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> dict[str, float]:
-    bare = [Bare(version / LITERT, 1, image) for _ in range(CORES)]
-    served = Served(version.parent, image)
-    here, there = psutil.Process(), psutil.Process(served.process.pid)
+    bare = [_bare(version / LITERT, image) for _ in range(CORES)]
     rows = []
-    try:
+    with closing(Served(version.parent, image)) as served:
+        here, there = psutil.Process(), psutil.Process(served.process.pid)
         for _ in range(rounds):
             alone, asked = _latency(bare[0], seconds), _latency(served, seconds)
             loop, loop_cpu = _with_cpu([here], [*bare], seconds)
@@ -168,8 +157,6 @@ def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> d
                 }
             )
         memory = served.memory_mb()
-    finally:
-        served.close()
     medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     return {**medians, "memory_after_load_mb": memory}
 

@@ -36,9 +36,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_for(url: str, within_s: float = READY_WITHIN_S) -> None:
+def wait_for(url: str) -> None:
     """Return when the address answers well."""
-    end = time.monotonic() + within_s
+    end = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < end:
         try:
             if urllib3.request("GET", url, timeout=5, retries=False).status == OK:
@@ -46,7 +46,7 @@ def wait_for(url: str, within_s: float = READY_WITHIN_S) -> None:
         except urllib3.exceptions.HTTPError:
             pass
         time.sleep(0.1)
-    raise SystemExit(f"{url} did not answer well within {within_s} s")
+    raise SystemExit(f"{url} did not answer well within {READY_WITHIN_S} s")
 
 
 def _store_port() -> int:
@@ -68,7 +68,11 @@ class Stack:
         }
 
     def __enter__(self) -> Self:
-        self.binocular("up")
+        try:
+            self.binocular("up")
+        except BaseException:  # cut off halfway: what is up already shall not stay
+            self.binocular("down")
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

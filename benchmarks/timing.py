@@ -52,11 +52,9 @@ def middle(turns: Sequence[Turn], value: Callable[[Turn], float]) -> float:
     return statistics.median(value(turn) for turn in turns)
 
 
-def ratio(
-    ours: Sequence[Turn], theirs: Sequence[Turn], value: Callable[[Turn], float] = lambda it: it.rate
-) -> float:
-    """The median over the rounds of what one has for each of the other's."""
-    return statistics.median(value(one) / value(other) for one, other in zip(ours, theirs, strict=True))
+def ratio(ours: Sequence[Turn], theirs: Sequence[Turn]) -> float:
+    """The median over the rounds of how many answers one gave for each of the other's."""
+    return statistics.median(one.rate / other.rate for one, other in zip(ours, theirs, strict=True))
 
 
 def processor_s(roots: Iterable[psutil.Process]) -> float:

@@ -15,7 +15,7 @@ from benchmarks.page import Bars, Row, Table
 from benchmarks.processes import process
 from benchmarks.rivals import PEERS
 from benchmarks.timing import SHOW
-from binocular.candidate import Candidate
+from binocular.candidate import MODEL, Candidate
 from binocular.sample.drawing import relative_path, render
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import CLASSES, Spec
@@ -125,7 +125,7 @@ def main(candidate: Path, photos: Path) -> None:
     from binocular.imaging import decode  # noqa: PLC0415
 
     facts = Candidate.read(candidate)
-    model = keras.models.load_model(candidate / "model.keras")
+    model = keras.models.load_model(candidate / MODEL)
     paths = sorted(photos.glob("*/*.jpg"))
     pixels = np.stack([decode(path.read_bytes(), facts.height, facts.width) for path in paths])
     guesses = np.argmax(model.predict(pixels, verbose=0), axis=1)

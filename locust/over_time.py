@@ -4,9 +4,8 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Literal
 
-from binocular.report.charts import Axis, Line, LineChart, Point, line_chart
+from binocular.report.charts import Axis, Line, LineChart, Point, Tone, line_chart
 from binocular.report.pages import render
 from memory import Memory
 from profiles import Profile
@@ -17,7 +16,7 @@ TEMPLATE = "page.html.j2"
 # As many points as a chart can show.
 POINTS = 120
 SECOND = Axis("second", low=0)
-TONES: tuple[Literal["first", "second", "third", "faint"], ...] = ("first", "second", "third", "faint")
+TONES: tuple[Tone, ...] = ("first", "second", "third", "faint")
 
 
 def render_page(

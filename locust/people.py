@@ -11,6 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from locust import FastHttpUser, between, task
 
+from binocular.flow import ENDED
 from photos import Photo, Photos
 from record import AWAY, PREDICTION
 
@@ -22,7 +23,6 @@ FIRST_PAGE = "/"
 # What a page brings with it.
 PARTS = re.compile(r"""<(?:script|link|img)\b[^>]*?\b(?:src|href)="([^"#]+)""")
 WATCH_EVERY_S = 2.0
-ENDED = {"SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"}
 
 
 class Person(FastHttpUser):

@@ -52,7 +52,8 @@ class Watch:
         for line in (*facts, *(f"FAILED: {each}" for each in failures)):
             print(line, file=sys.stderr)
         if self._page:
-            self._page.write_text(render_page(self._profile, self._record, self._memory, facts, failures))
+            page = render_page(self._profile, self._record, self._memory, facts, failures)
+            self._page.write_text(page, encoding="utf-8")
         self._environment.process_exit_code = FAILED if failures else PASSED
 
     def _facts(self) -> list[str]:

@@ -57,9 +57,10 @@ def rendered() -> Iterator[tuple[str, str]]:
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 def render() -> None:
     """Write what every overlay and component renders to."""
+    made = list(rendered())  # all of it, before anything that is there goes
     for old in RENDERED.glob("*.yaml"):
         old.unlink()
-    for name, text in rendered():
+    for name, text in made:
         (RENDERED / f"{name}.yaml").write_text(text, encoding="utf-8")
         click.echo(f"rendered/{name}.yaml: {text.count('kind: ')} kinds")
 

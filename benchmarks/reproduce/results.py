@@ -8,6 +8,7 @@ from pathlib import Path
 
 from scipy import stats
 
+from benchmarks.page import ROOT
 from benchmarks.reproduce.photosets import PhotoSet
 from benchmarks.reproduce.strangers import Told
 from benchmarks.reproduce.trials import Mistake, Outcome
@@ -15,7 +16,7 @@ from binocular.report.cards import markdown
 from components.evaluate.measures import Measures
 from components.train.sweep import Sweep
 
-PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+PAGE = ROOT / "docs" / "results.md"
 TEMPLATE = Path(__file__).with_name("results.md.j2")
 MOST_MISTAKES = 10
 LEVEL = 0.95
@@ -48,16 +49,16 @@ def render(found: Sequence[PhotoResults], told: Sequence[Strangers], where: dict
     return environment.get_template(TEMPLATE.name).render(found=found, told=told, where=where)
 
 
-def mean(outcomes: Sequence[Outcome], value: Callable[[Outcome], float | None], form: str = "{:.3f}") -> str:
+def mean(outcomes: Sequence[Outcome], value: Callable[[Outcome], float | None]) -> str:
     """The mean over seeds, with its interval where there are several: Student's, at 95 %."""
     values = [each for each in map(value, outcomes) if each is not None]
     if not values:
         return ""
-    middle = form.format(statistics.mean(values))
+    middle = f"{statistics.mean(values):.3f}"
     if len(values) == 1:
         return middle
     wide = stats.t.ppf((1 + LEVEL) / 2, len(values) - 1) * statistics.stdev(values) / len(values) ** 0.5
-    return f"{middle} ± {form.format(wide)}"
+    return f"{middle} ± {wide:.3f}"
 
 
 def share(part: str, name: str) -> Callable[[Outcome], float | None]:

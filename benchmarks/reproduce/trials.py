@@ -1,12 +1,11 @@
 """A trial: one recipe with one seed on one set of photos, through the steps as anybody runs them.
 
-    trial = Trial(photos, "pretrained", seed=1)
-    outcome = run(trial, options, folder)      # found there, or made there
+    photos = prepare("photos/trashnet.tar", folder)
+    outcome = run(photos, ("--epochs=20",), seed=1, folder=folder / "1")     # found there, or made there
 
 A trial that has its outcome is not run again, so that hours of them may be cut off and continued.
 """
 
-import gzip
 import json
 import time
 from collections.abc import Sequence
@@ -25,11 +24,11 @@ from binocular.quarantine import RowKey, key
 from binocular.snapshot import Snapshot
 from components.evaluate.evaluation import PREDICTIONS
 from components.evaluate.measures import Measures, measure
+from components.validate.__main__ import EXIT_UNFIT
+from components.validate.report import REPORT
 
 OUTCOME = "outcome.json"
 CANDIDATE, EVALUATION = "candidate", "evaluation"
-# An exit code of validate that is an answer: the photos are not fit, which a result says and does not hide.
-UNFIT = 1
 
 
 @dataclass(frozen=True)
@@ -42,7 +41,7 @@ class Prepared:
     @property
     def findings(self) -> list[str]:
         """What validation says of the photos as a whole."""
-        found = json.loads((self.report / "report.json").read_text())
+        found = json.loads((self.report / REPORT).read_text(encoding="utf-8"))
         return [f"{each['severity']}: {each['message']}" for each in found["findings"]]
 
 
@@ -74,10 +73,9 @@ def prepare(source: str, folder: Path) -> Prepared:
     if not made.snapshot.is_dir():
         SHOW.print(f"ingest {source}")
         process("-m", "components.ingest", source, "--out", str(made.snapshot))
-    if not (made.report / "report.json").is_file():
-        process(
-            *("-m", "components.validate", f"--snapshot={made.snapshot}", f"--out={made.report}"), may_exit=UNFIT
-        )
+    if not (made.report / REPORT).is_file():
+        arguments = ("-m", "components.validate", f"--snapshot={made.snapshot}", f"--out={made.report}")
+        process(*arguments, may_exit=EXIT_UNFIT)  # photos that are not fit: a result says so and does not hide it
     return made
 
 
@@ -106,7 +104,7 @@ def run(photos: Prepared, options: Sequence[str], seed: int, folder: Path) -> Ou
 def _outcome(photos: Prepared, folder: Path, seed: int, seconds: float) -> Outcome:
     facts = Candidate.read(folder / CANDIDATE)
     frozen = snapshot.read(photos.snapshot)
-    answers = predictions(folder)
+    answers: list[dict[str, Any]] = list(snapshot.read_lines(folder / EVALUATION / PREDICTIONS))
     apart = _apart(frozen, photos.report)
     files = {(row.sha256, row.label): row.sources[0] for row in frozen.rows}
     wrong = [each for each in answers if each["label"] != each["predicted"]]
@@ -129,12 +127,6 @@ def _outcome(photos: Prepared, folder: Path, seed: int, seconds: float) -> Outco
             for each in wrong
         ),
     )
-
-
-def predictions(folder: Path) -> list[dict[str, Any]]:
-    """The answer to each test image."""
-    with gzip.open(folder / EVALUATION / PREDICTIONS) as lines:
-        return [json.loads(line) for line in lines]
 
 
 def _apart(frozen: Snapshot, report: Path) -> set[RowKey]:

@@ -5,8 +5,6 @@ evaluation.verdict.decision        # "promote" or "reject"
 write(evaluation, Path("out"))     # verdict.json, evaluation.json, predictions.jsonl.gz, report.html
 """
 
-import gzip
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterator
@@ -31,7 +29,6 @@ PAGE: Final = "report.html"
 PREDICTIONS: Final = "predictions.jsonl.gz"
 # Probabilities are written to this many digits.
 DIGITS: Final = 5
-
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +103,7 @@ def write(evaluation: Evaluation, out: Path) -> None:
     # Whoever is cut off here leaves no verdict, rather than the one of another run.
     (out / VERDICT).unlink(missing_ok=True)
     evaluation.evidence.write(out / EVALUATION)
-    with (out / PREDICTIONS).open("wb") as raw, gzip.GzipFile("", "wb", 6, raw, mtime=0) as file:
-        for line in _predictions(evaluation):
-            file.write(json.dumps(line, allow_nan=False).encode() + b"\n")
+    snapshots.write_lines(out / PREDICTIONS, _predictions(evaluation))
     text = page.render(evaluation.verdict, evaluation.evidence, evaluation.pictures)
     (out / PAGE).write_text(text, encoding="utf-8")
     evaluation.verdict.write(out / VERDICT)

@@ -5,14 +5,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from binocular.documents import Document
-from binocular.verdict import EVALUATION
 from components.evaluate.measures import Measures
 from components.evaluate.mistakes import Gallery
 from components.evaluate.uncertainty import Interval, difference_interval, mcnemar
@@ -109,11 +107,6 @@ class Evidence(Document):
     def images(self) -> int:
         """How many test images there were."""
         return sum(self.tested.values())
-
-    @classmethod
-    def read(cls, folder: Path) -> Self:
-        """The evidence that an evaluation wrote into a folder."""
-        return cls.load(folder / EVALUATION)
 
 
 def probability_fault(probabilities: NDArray[Any], names: Sequence[str]) -> str | None:

@@ -7,13 +7,14 @@ from typing import Final, Literal
 from binocular.report.charts import Axis, Line, LineChart, Tone, line_chart
 from binocular.report.words import counted, percent
 from components.evaluate.curves import Curve
-from components.evaluate.evidence import Evidence, Judged
+from components.evaluate.evidence import Comparison, Evidence, Judged, overall
 from components.evaluate.measures import ClassMeasures, Measures
 from components.evaluate.uncertainty import Interval
 
 # Of more classes than this, the most confused pairs are listed instead of a matrix nobody could read.
 MOST_MATRIX_CLASSES: Final = 24
 MOST_PAIRS: Final = 20
+MOST_PAIRS_BESIDE_MATRIX: Final = 8
 # Of more classes, those recognised worst are shown.
 MOST_CLASS_ROWS: Final = 60
 MOST_FAINT_CURVES: Final = 24
@@ -104,7 +105,7 @@ def tiles(evidence: Evidence) -> list[Tile]:
     measures = evidence.candidate.measures
     if measures is None:
         return []
-    before = evidence.champion.measures.overall if evidence.champion and evidence.champion.measures else {}
+    before = overall(evidence.champion)
     # Where the class lists differ, the champion's figures are on other images: side by side, but no difference.
     same_images = not (evidence.comparison and (evidence.comparison.added or evidence.comparison.removed))
     return [
@@ -140,23 +141,22 @@ def class_rows(evidence: Evidence) -> tuple[list[ClassRow], int]:
         every = tuple(
             sorted(every, key=lambda each: (each.recall if each.recall is not None else 2.0, each.label))
         )
-    compared = evidence.comparison.classes if evidence.comparison else {}
-    rows = []
-    for each in every[:MOST_CLASS_ROWS]:
-        paired = compared.get(each.label)
-        rows.append(_class_row(each, paired.recognised.champion if paired else None))
+    rows = [_class_row(each, evidence.comparison) for each in every[:MOST_CLASS_ROWS]]
     return rows, max(0, len(every) - MOST_CLASS_ROWS)
 
 
-def _class_row(each: ClassMeasures, before: float | None) -> ClassRow:
+def _class_row(each: ClassMeasures, compared: Comparison | None) -> ClassRow:
+    paired = compared.classes.get(each.label) if compared else None
+    before = paired.recognised.champion if paired else None
     change = None if before is None or each.recall is None else each.recall - before
+    new = compared is not None and each.label in compared.added
     return ClassRow(
         each.label,
         each.images,
         each.recall,
         each.recall_interval,
         before,
-        None if change is None else _signed(change, share=True),
+        _signed(change, share=True) if change is not None else "new" if new else None,
         _direction(change or 0.0),
         each.precision,
         each.f1,
@@ -186,9 +186,10 @@ def _cell_says(label: str, answer: str, images: int) -> str:
     return f"{counted(images, 'image')} of {label} taken for {answer}"
 
 
-def confused(measures: Measures, most: int = MOST_PAIRS) -> list[Pair]:
-    """The pairs of classes that are confused most often."""
+def confused(measures: Measures) -> list[Pair]:
+    """The pairs of classes that are confused most often; fewer where there is a matrix as well."""
     labels = [each.label for each in measures.classes]
+    most = MOST_PAIRS if len(labels) > MOST_MATRIX_CLASSES else MOST_PAIRS_BESIDE_MATRIX
     pairs = [
         Pair(label, answer, images, images / sum(row))
         for label, row in zip(labels, measures.confusion, strict=True)

@@ -71,8 +71,8 @@ def measure(labels: Sequence[str], probabilities: NDArray[Any], classes: Sequenc
     """The figures of these answers, an image a row, to images of these labels; each must be one of the classes."""
     index = {label: place for place, label in enumerate(classes)}
     truth = np.array([index[label] for label in labels], dtype=np.int64)
-    # Float32 sums to 1 but for its last digits.
-    shares = probabilities.astype(np.float64)
+    # Float32 sums to 1 but for its last digits, and some models answer a hair below 0.
+    shares = np.maximum(probabilities.astype(np.float64), 0)
     shares /= shares.sum(1, keepdims=True)
     predicted = shares.argmax(1)
     cells = np.bincount(truth * len(classes) + predicted, minlength=len(classes) ** 2)

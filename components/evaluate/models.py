@@ -72,10 +72,11 @@ def load_champion(folder: Path) -> Model:
         loaded = tensorflow.saved_model.load(folder)
         signature = loaded.signatures[SIGNATURE]
         ((name, takes),) = signature.structured_input_signature[1].items()
+        shape = list(takes.shape)
     except Exception as error:  # noqa: BLE001 - see the module
         raise IntegrityError(f"{folder} does not load as a SavedModel: {_reason(error)}") from None
     # A graph of convolutions would answer images of any size, and badly.
-    _check_size(str(folder), facts, takes.shape)
+    _check_size(str(folder), facts, shape)
 
     def graph(images: Pixels) -> object:
         return signature(**{name: tensorflow.constant(images)})[OUTPUT]

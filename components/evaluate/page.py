@@ -15,7 +15,6 @@ from components.evaluate.pictures import HEAT, Pictures, wanted
 
 TEMPLATE = "page.html.j2"
 MOST_REASON_CHARACTERS = 1600
-MOST_PAIRS_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -48,13 +47,11 @@ def render(verdict: Verdict, evidence: Evidence, pictures: Pictures) -> str:
         verdict=verdict,
         evidence=evidence,
         judgements=_judgements(verdict.reasons),
-        measures=measures,
         tiles=figures.tiles(evidence) if measures else [],
         rows=rows if measures else [],
         hidden_classes=hidden_classes,
         matrix=figures.matrix(measures) if measures else [],
         pairs=figures.confused(measures) if measures else [],
-        pairs_named=MOST_PAIRS_NAMED,
         charts=figures.charts(evidence),
         costs=figures.costs(evidence),
         walls=_walls(evidence),

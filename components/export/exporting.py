@@ -19,7 +19,7 @@ from binocular import candidate as candidates
 from binocular.bundle import CARD, FACTS, LABELS, Bundle
 from binocular.candidate import Candidate
 from binocular.datasets import Reference
-from binocular.errors import ConflictError, NotPromotedError
+from binocular.errors import ConflictError, IntegrityError, NotPromotedError
 from binocular.registry import check_name
 from binocular.snapshot import Row
 from binocular.verdict import ClassFigures, Verdict
@@ -93,7 +93,12 @@ def _write(wanted: Wanted, facts: Candidate, folder: Path) -> Bundle:
 
 def _loaded(folder: Path, facts: Candidate) -> Any:  # noqa: ANN401 - Keras has no types
     """The candidate's network; it also tells how familiar an image is, if the candidate says what is."""
-    model = keras.models.load_model(folder / candidates.MODEL, compile=False)
+    path = folder / candidates.MODEL
+    try:
+        model = keras.models.load_model(path, compile=False)
+    except Exception as error:  # noqa: BLE001 - Keras raises anything on a file that is none of its own
+        reason = " ".join(str(error).split())[:200]
+        raise IntegrityError(f"{path} does not load ({reason}): train again") from None
     if facts.familiar_from is None:
         return model
     return with_familiarity(model, np.load(folder / candidates.PROTOTYPES))

@@ -23,7 +23,7 @@ FRESH_PROCESS = Path(__file__).with_name("fresh_process.py")
 PROVEN_WITHIN_S = 300
 
 
-def choose(rows: Sequence[Row], number: int = IMAGES) -> list[Row]:
+def choose(rows: Sequence[Row]) -> list[Row]:
     """Some test images, of as many classes as can be."""
     by_class: dict[str, list[Row]] = {}
     for row in rows:
@@ -31,7 +31,7 @@ def choose(rows: Sequence[Row], number: int = IMAGES) -> list[Row]:
             by_class.setdefault(row.label, []).append(row)
     if not by_class:
         raise DataError("no test images, so that nothing can be proven: raise ingest's test_share")
-    return list(_dealt(by_class))[:number]
+    return list(_dealt(by_class))[:IMAGES]
 
 
 def _dealt(by_class: dict[str, list[Row]]) -> Iterator[Row]:
@@ -60,7 +60,13 @@ def prove(folder: Path) -> dict[str, float]:
     ModelError where one cannot be loaded or is off by more than the tolerance.
     """
     command = [sys.executable, "-I", str(FRESH_PROCESS), str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=PROVEN_WITHIN_S, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=PROVEN_WITHIN_S, check=False)
+    except subprocess.TimeoutExpired:
+        raise ModelError(
+            f"the exported model did not answer in a fresh process within {PROVEN_WITHIN_S} s: give the step more"
+            " cores, or take a smaller network"
+        ) from None
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or [f"exit code {done.returncode}"]
         raise ModelError(f"the exported model cannot be loaded in a fresh process: {last[0][:300]}")

@@ -31,10 +31,10 @@ from components.ingest.trees import SCHEME
 @click.option("--test-share", default=Shares.test, show_default=True)
 @click.option(
     "--near-duplicate-bits",
-    type=click.IntRange(0, 16),
+    type=int,
     default=Options.near_duplicate_bits,
     show_default=True,
-    help="Perceptual hashes of 64 bits that differ in at most this many are near-duplicates.",
+    help="Perceptual hashes of 64 bits that differ in at most so many are near-duplicates; 0 to 64.",
 )
 @click.option("--most-pixels", default=MOST_PIXELS, show_default=True, help="An image with more is rejected.")
 def ingest(
@@ -80,4 +80,4 @@ def _tell(frozen: Snapshot, place: str) -> None:
     click.echo(place)
 
 
-run(ingest, "python -m components.ingest")
+run(ingest, "ingest", program="python -m components.ingest")

@@ -1,12 +1,8 @@
 """Public datasets that may be named instead of a path: where they are, who may use them, and their checksums."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from types import MappingProxyType
+from dataclasses import dataclass
 
 from binocular.errors import SourceError
-
-AS_THEY_ARE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -19,8 +15,6 @@ class Dataset:
     homepage: str
     sha256: str = ""
     """Empty where the publisher promises no fixed bytes: then whoever uses it says which ones are meant."""
-    classes: Mapping[str, str] = field(default_factory=lambda: AS_THEY_ARE)
-    """Label of each class folder that is to be named otherwise."""
 
     def checksum(self, given: str) -> str:
         """The SHA-256 to verify: the one given, else the published one; SourceError where there is neither."""

@@ -11,17 +11,19 @@ import logging
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Self
 
 import imagehash
 from PIL import Image
 
-from binocular.errors import BinocularError
-from binocular.imaging import MOST_PIXELS, ImageFacts, decode, identify
+from binocular.errors import BinocularError, SettingError
+from binocular.imaging import MOST_PIXELS, decode, identify
 from binocular.parallel import in_parallel
 from binocular.progress import with_progress
 from binocular.snapshot import PackWriter, Place, Snapshot, Split
 from components.ingest.found import Found
+from components.ingest.neighbours import BITS
 from components.ingest.splits import Shares
 
 # The side of the gray picture that a perceptual hash is made from.
@@ -37,6 +39,12 @@ class Options:
     shares: Shares = field(default_factory=Shares)
     near_duplicate_bits: int = 4  # hashes at most this far apart are near-duplicates
     most_pixels: int = MOST_PIXELS
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.near_duplicate_bits <= BITS:
+            raise SettingError(
+                f"near_duplicate_bits is {self.near_duplicate_bits}; it must be between 0 and {BITS}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Seen:
     label: str
     published: Split | None
     corrected: bool
-    sha256: str  # empty where it cannot be read
+    sha256: str
     facts: Facts | None  # None where it is no image
     reason: str = ""  # why not
 
@@ -79,7 +87,8 @@ class Known:
 
 def packed(found: Iterable[Found], packs: PackWriter, known: Known, options: Options) -> Iterator[Seen]:
     """Examine each file, in order, with progress in the log; images that are not known yet are packed."""
-    examined = in_parallel(os.cpu_count() or 1, _examiner(known.facts, options), _read(found))
+    examine = partial(_examined, known.facts, options.most_pixels)
+    examined = in_parallel(os.cpu_count() or 1, examine, ((each, each.read()) for each in found))
     for seen, data in with_progress(examined, log, "ingesting"):
         if seen.facts is not None:
             if seen.sha256 not in known.facts:
@@ -88,34 +97,19 @@ def packed(found: Iterable[Found], packs: PackWriter, known: Known, options: Opt
         yield seen
 
 
-def _read(found: Iterable[Found]) -> Iterator[tuple[Found, bytes | OSError]]:
-    for each in found:
-        try:
-            yield each, each.read()
-        except OSError as error:
-            yield each, error
+def _examined(known: Mapping[str, Facts], most_pixels: int, item: tuple[Found, bytes]) -> tuple[Seen, bytes]:
+    """What a file is, with its bytes; a file seen before is only digested."""
+    found, data = item
+    told = (found.source, found.label, found.split, found.corrected)
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        return Seen(*told, sha256, known.get(sha256) or _facts(data, most_pixels)), data
+    except BinocularError as error:
+        return Seen(*told, sha256, None, str(error)), b""
 
 
-class _examiner:  # noqa: N801 - a function with two values bound
-    """Tell what a file is; a file seen before is only digested."""
-
-    def __init__(self, known: Mapping[str, Facts], options: Options) -> None:
-        self._known = known
-        self._most_pixels = options.most_pixels
-
-    def __call__(self, item: tuple[Found, bytes | OSError]) -> tuple[Seen, bytes]:
-        found, data = item
-        told = (found.source, found.label, found.split, found.corrected)
-        if isinstance(data, OSError):
-            return Seen(*told, "", None, f"cannot be read: {data.strerror or data}"), b""
-        sha256 = hashlib.sha256(data).hexdigest()
-        try:
-            return Seen(*told, sha256, self._known.get(sha256) or self._look(data)), data
-        except BinocularError as error:
-            return Seen(*told, sha256, None, str(error)), b""
-
-    def _look(self, data: bytes) -> Facts:
-        seen: ImageFacts = identify(data, self._most_pixels)
-        small = decode(data, PHASH_SIDE, PHASH_SIDE, self._most_pixels)
-        phash = imagehash.phash(Image.fromarray(small).convert("L"))
-        return Facts(seen.format, seen.width, seen.height, str(phash))
+def _facts(data: bytes, most_pixels: int) -> Facts:
+    seen = identify(data, most_pixels)
+    small = decode(data, PHASH_SIDE, PHASH_SIDE, most_pixels)
+    phash = imagehash.phash(Image.fromarray(small).convert("L"))
+    return Facts(seen.format, seen.width, seen.height, str(phash))

@@ -16,6 +16,6 @@ class Found:
     split: Split | None
     """The side on which the source publishes it, if it publishes sides."""
     read: Callable[[], bytes]
-    """Its bytes. Call it once at most, and before the next file is drawn."""
+    """Its bytes, or a BinocularError. Call it once at most, and before the next file is drawn."""
     corrected: bool = False
     """Whether a person said so after the model had said otherwise."""

@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import IO, AnyStr, Final
 
 from binocular.errors import InvalidLabelError, SourceError
 from binocular.inspection import Limits
@@ -53,7 +53,7 @@ def listed_files(path: Path, limits: Limits) -> Iterator[Found]:
 
 def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
     with path.open(encoding=ENCODING, newline="") as file:
-        reader = csv.DictReader(file, strict=True)
+        reader = csv.DictReader(_lines(file, path.name), strict=True)
         try:
             columns = reader.fieldnames or []
             if missing := [name for name in REQUIRED if name not in columns]:
@@ -70,13 +70,9 @@ def _csv_rows(path: Path) -> Iterator[tuple[int, Row]]:
 
 
 def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
-    number = 0
     with path.open("rb") as file:
-        while line := file.readline(LONGEST_LINE + 1):
-            number += 1
+        for number, line in enumerate(_lines(file, path.name), 1):
             where = f"{path.name} line {number}"
-            if len(line) > LONGEST_LINE:
-                raise SourceError(f"{where} is longer than {LONGEST_LINE} bytes")
             if not line.strip():
                 continue
             try:
@@ -86,6 +82,16 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[int, Row]]:
             if not isinstance(row, dict):
                 raise SourceError(f'{where}: expected {{"path": …, "label": …}}, found {type(row).__name__}')
             yield number, row
+
+
+def _lines(file: IO[AnyStr], name: str) -> Iterator[AnyStr]:
+    """The lines of a file, none of which is held before it is known to have an end."""
+    number = 0
+    while line := file.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(line) > LONGEST_LINE:
+            raise SourceError(f"{name} line {number} is longer than {LONGEST_LINE:,} characters; is it a list?")
+        yield line
 
 
 def _text(row: Row, key: str, where: str) -> str:

@@ -8,23 +8,21 @@ names. The order is the same every time.
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from binocular.download import SCHEMES, fetch
 from binocular.errors import IntegrityError, NotFoundError, SourceError
 from binocular.inspection import DEFAULT_LIMITS, Limits
-from binocular.snapshot import Split
 from binocular.store import Store, file_sha256
 from components.ingest.archives import archive_files
 from components.ingest.contributed import contributions, known, seen_before
-from components.ingest.datasets import DATASETS, Dataset
+from components.ingest.datasets import DATASETS
 from components.ingest.found import Found
 from components.ingest.listing import SUFFIXES, listed_files
 from components.ingest.trees import SCHEME, folder_files, stored_files
 
-__all__ = ["DEFAULT_LIMITS", "Found", "Limits", "Split", "contributions", "known", "open_source", "seen_before"]
+__all__ = ["Found", "Limits", "contributions", "known", "open_source", "seen_before"]
 
 KINDS = (
     "a folder, a zip or tar, a .csv or .jsonl file, an http(s) URL of an archive, s3://bucket/prefix, or one of"
@@ -68,7 +66,8 @@ def _named_here(spec: str, scratch: Path, sha256: str, limits: Limits) -> Iterat
     if is_file:
         return archive_files(_verified(path, sha256), limits)
     if dataset := DATASETS.get(spec.lower()):
-        return _dataset(dataset, scratch, sha256, limits)
+        archive = fetch(dataset.url, dataset.checksum(sha256), scratch, limits.download_bytes)
+        return archive_files(archive, limits, dataset.name)
     raise NotFoundError(f"there is no source {spec[:200]!r}; name {KINDS}")
 
 
@@ -83,12 +82,6 @@ def _verified(archive: Path, sha256: str) -> Path:
     if wanted and (actual := file_sha256(archive)) != wanted:
         raise IntegrityError(f"{archive} has SHA-256 {actual}, expected {wanted}; fetch the right one")
     return archive
-
-
-def _dataset(dataset: Dataset, scratch: Path, sha256: str, limits: Limits) -> Iterator[Found]:
-    archive = fetch(dataset.url, dataset.checksum(sha256), scratch, limits.download_bytes)
-    for found in archive_files(archive, limits, dataset.name):
-        yield replace(found, label=dataset.classes.get(found.label, found.label))
 
 
 def _title(url: str) -> str:

@@ -17,8 +17,8 @@ SCHEME = "s3://"
 
 def folder_files(folder: Path, limits: Limits) -> Iterator[Found]:
     """The files below a folder that belong to a class, sorted by name."""
-    layout = Layout(_names(folder, ""), str(folder))
-    for name in sorted(_names(folder, "")):
+    layout = Layout(_names(folder), str(folder))
+    for name in sorted(_names(folder)):
         if place := layout.place(name):
             read = partial(read_file, folder / name, limits.member_bytes)
             yield Found(name, place.label, place.split, read)
@@ -40,24 +40,30 @@ def read_file(path: Path, limit: int) -> bytes:
     return data
 
 
-def _names(folder: Path, prefix: str) -> Iterator[str]:
+def _names(folder: Path) -> Iterator[str]:
     """The files below a folder, relative to it. Hidden ones are passed over; a link is refused, not followed."""
+    waiting = [(folder, "")]
+    while waiting:  # not by recursion: folders may be nested deeper than calls
+        here, prefix = waiting.pop()
+        for entry in _entries(here):
+            if entry.name.startswith(".") or entry.name.lower() in LITTER:
+                continue
+            if not _is_text(entry.name):
+                raise SourceError(f"{entry.path!r} has a name that is not UTF-8; rename it")
+            if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
+                raise SourceError(f"{entry.path} is a link or a special file; replace it with the file itself")
+            if entry.is_dir():
+                waiting.append((Path(entry.path), f"{prefix}{entry.name}/"))
+            else:
+                yield prefix + entry.name
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            found = sorted(entries, key=lambda entry: entry.name)
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         raise SourceError(f"folder {folder} cannot be read: {error.strerror}; change its permissions") from error
-    for entry in found:
-        if entry.name.startswith(".") or entry.name.lower() in LITTER:
-            continue
-        if not _is_text(entry.name):
-            raise SourceError(f"{entry.path!r} has a name that is not UTF-8; rename it")
-        if entry.is_symlink() or not (entry.is_file() or entry.is_dir()):
-            raise SourceError(f"{entry.path} is a link or a special file; replace it with the file itself")
-        if entry.is_dir():
-            yield from _names(Path(entry.path), f"{prefix}{entry.name}/")
-        else:
-            yield prefix + entry.name
 
 
 def _is_text(name: str) -> bool:

@@ -12,15 +12,14 @@ from keras import layers
 
 from binocular.candidate import FEATURES, IMAGES, POOLED, PROBABILITIES
 from components.train import weights
-from components.train.recipe import Recipe
+from components.train.recipe import IMAGENET_SIDES, Recipe
 from components.train.weights import Origin
 
 LOGITS = "logits"
 DROPOUT = "dropout"
 # Filters of small_cnn's five stages; each halves the picture.
 SMALL = (24, 32, 64, 96, 128)
-# The sides that Keras has ImageNet weights of mobilenet_v2 for.
-IMAGENET_SIDES, LARGEST_SIDE = (96, 128, 160, 192, 224), 224
+LARGEST_SIDE = IMAGENET_SIDES[-1]
 # Statistics of few steps an epoch have to move faster than Keras's default lets them.
 BATCH_NORM_MOMENTUM = 0.9
 

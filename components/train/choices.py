@@ -8,10 +8,8 @@ from statistics import median
 from binocular.candidate import Choice
 from components.train.headroom import available
 from components.train.material import Material
-from components.train.recipe import AUTO, Recipe
+from components.train.recipe import AUTO, IMAGENET_SIDES, Recipe
 
-# Sides that ImageNet weights were trained for; an interpreter answers the largest in ten milliseconds.
-SIDES = (96, 128, 160, 192, 224)
 # small_cnn sees its stages' worth of detail at the least of them.
 SMALL_SIDE = 96
 HEAD_EPOCHS = 60
@@ -68,8 +66,9 @@ def _side(recipe: Recipe, material: Material) -> Iterator[Choice]:
         yield Choice(name="image_size", value=str(SMALL_SIDE), because=why)
         return
     shorter = median(min(row.width, row.height) for row in material.rows)
-    fitting = [side for side in SIDES if side >= shorter]
-    side = fitting[0] if fitting else SIDES[-1]
+    # An interpreter answers the largest of them in ten milliseconds.
+    fitting = [side for side in IMAGENET_SIDES if side >= shorter]
+    side = fitting[0] if fitting else IMAGENET_SIDES[-1]
     why = f"the middle photo is {shorter:.0f} pixels wide or high"
     yield Choice(name="image_size", value=str(side), because=why)
 

@@ -16,6 +16,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from binocular import imaging
+from binocular.errors import IntegrityError
 from binocular.parallel import in_batches
 from binocular.snapshot import Row
 from components.train.architectures import Backbone
@@ -87,15 +88,22 @@ def _kept(shelf: Shelf, folder: str, wanted: Iterable[str]) -> dict[str, NDArray
 
 
 def _shard(shelf: Shelf, name: str) -> list[tuple[str, NDArray[np.float16]]]:
-    """The digests and vectors of one shard; none where it is damaged."""
-    path = shelf.fetch(name)
+    """The digests and vectors of one shard; none where it is damaged, or gone since it was listed."""
     try:
-        with Path(str(path)).open("rb") as file, np.load(file, allow_pickle=False) as shard:
-            digests, vectors = shard["digests"], shard["vectors"].astype(np.float16)
-        return [(digest.tobytes().hex(), vector) for digest, vector in zip(digests, vectors, strict=True)]
-    except Exception:  # noqa: BLE001 - what NumPy and zip raise on damaged files
+        path = shelf.fetch(name)
+        return _read(path) if path else []
+    except IntegrityError:
         log.warning("a damaged shard is passed over", extra={"shard": name})
         return []
+
+
+def _read(path: Path) -> list[tuple[str, NDArray[np.float16]]]:
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as shard:
+            digests, vectors = shard["digests"], shard["vectors"].astype(np.float16)
+        return [(digest.tobytes().hex(), vector) for digest, vector in zip(digests, vectors, strict=True)]
+    except Exception as error:  # noqa: BLE001 - what NumPy and zip raise on damaged files
+        raise IntegrityError(f"{path} is damaged: {error}") from None
 
 
 def _keep(shelf: Shelf, folder: str, shard: dict[str, NDArray[np.float16]]) -> None:

@@ -107,13 +107,12 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         """Record the epoch; report it, if it is time to."""
         seen = logs or {}
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        try:
-            self.epochs.append(self._epoch(epoch, seen, rate))
-        except ValueError:
+        if wrong := [f"{name} became {value}" for name, value in seen.items() if not math.isfinite(value)]:
             raise DataError(
-                f"the loss became {seen.get('loss')} in epoch {epoch + 1} of {self._plan.phase}:"
+                f"{' and '.join(wrong)} in epoch {epoch + 1} of {self._plan.phase}:"
                 " lower learning_rate (or fine_tune_learning_rate)"
-            ) from None
+            )
+        self.epochs.append(self._epoch(epoch, seen, rate))
         if time.monotonic() - self._reported < LEAST_S and epoch + 1 < self._plan.epochs:
             return
         self._tell(
@@ -126,9 +125,6 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         )
 
     def _epoch(self, epoch: int, seen: dict[str, float], rate: float) -> Epoch:
-        seconds = time.monotonic() - self._epoch_started
-        if not all(map(math.isfinite, seen.values())):
-            raise ValueError
         return Epoch(
             phase=self._plan.phase,
             epoch=epoch + 1,
@@ -137,7 +133,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             validation_loss=seen["val_loss"],
             validation_accuracy=seen["val_accuracy"],
             learning_rate=rate,
-            seconds=seconds,
+            seconds=time.monotonic() - self._epoch_started,
         )
 
     def _tell(self, epochs: float, steps: int, **figures: float) -> None:

@@ -67,6 +67,9 @@ class Material:
         places: dict[int, int] = {id(row): place for place, row in enumerate(rows)}
         path.parent.mkdir(parents=True, exist_ok=True)
         array: Pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), side, side, 3))
+        with path.open("rb+") as file:
+            # All of the room now: where a disk is full, writing to what is mapped would kill the process.
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
         for row, pixels in self.decoded(rows, side, log, "decoding"):
             array[places[id(row)]] = pixels
         return array

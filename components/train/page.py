@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from binocular.candidate import Candidate, Epoch
-from binocular.report.charts import Axis, Line, LineChart, line_chart
+from binocular.report.charts import Axis, Line, LineChart, Tone, line_chart
 from binocular.report.pages import render
 from components.train.sweep import Sweep
 
@@ -53,10 +53,13 @@ def _charts(history: Sequence[Epoch]) -> list[LineChart]:
 
 
 def _lines(history: Sequence[Epoch], figure: str) -> list[Line]:
-    names = (("training", figure, "first"), ("validation", f"validation_{figure}", "second"))
+    names: tuple[tuple[str, str, Tone], ...] = (
+        ("training", figure, "first"),
+        ("validation", f"validation_{figure}", "second"),
+    )
     lines = []
     for name, field, tone in names:
         points = [(float(place), float(getattr(each, field))) for place, each in enumerate(history, 1)]
         says = tuple(f"{each.phase}, epoch {each.epoch}: {name} {getattr(each, field):.3f}" for each in history)
-        lines.append(Line(name, tuple(points), tone, dots=says))  # type: ignore[arg-type]
+        lines.append(Line(name, tuple(points), tone, dots=says))
     return lines

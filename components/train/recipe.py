@@ -7,6 +7,8 @@ from binocular.parameters import Parameters, choice, count, number, text
 ARCHITECTURES = ("mobilenet_v2", "efficientnet_v2_b0", "small_cnn")
 FROM_SCRATCH = "small_cnn"
 IMAGENET = "imagenet"
+# The sides of images that there are ImageNet weights for.
+IMAGENET_SIDES = (96, 128, 160, 192, 224)
 AUTO = "auto"
 
 

@@ -10,10 +10,14 @@ What lies there under a name never changes.
 import shutil
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 from binocular.errors import NotFoundError
 from binocular.folders import file_names, inside
 from binocular.store import Store
+
+# How the names of files begin that are not whole yet.
+DRAFT = ".draft-"
 
 
 class Shelf(Protocol):
@@ -38,7 +42,8 @@ class FolderShelf:
     def names(self, prefix: str) -> list[str]:
         """The names below `prefix/`, sorted."""
         folder = inside(self._folder, prefix)
-        return [f"{prefix}/{name}" for name in file_names(folder)] if folder.is_dir() else []
+        names = file_names(folder) if folder.is_dir() else []
+        return [f"{prefix}/{name}" for name in names if not name.rpartition("/")[2].startswith(DRAFT)]
 
     def fetch(self, name: str) -> Path | None:
         """The file itself, or None."""
@@ -49,7 +54,7 @@ class FolderShelf:
         """Copy a file there; it appears whole."""
         target = inside(self._folder, name)
         target.parent.mkdir(parents=True, exist_ok=True)
-        draft = target.with_name(f".{target.name}.draft")
+        draft = target.with_name(f"{DRAFT}{uuid4().hex}")  # a name of its own: two trainings may keep the same
         shutil.copyfile(path, draft)
         draft.replace(target)
 

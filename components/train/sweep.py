@@ -1,7 +1,7 @@
 """Several recipes compared on the validation images."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Self
 
@@ -55,17 +55,20 @@ class Sweep(Document):
         return cls(contestants=tuple(contestants), kept=best, varied=tuple(varied))
 
 
-def parse(text: str) -> list[dict[str, object]]:
-    """A sweep as JSON; SettingError where it is not a list of parameters by name."""
+def parse(text: str) -> object:
+    """What a file of a sweep holds; SettingError where that is not JSON."""
     try:
-        found = json.loads(text)
-    except ValueError as error:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"sweep is not JSON: {error}") from None
-    if not isinstance(found, list) or not all(isinstance(each, dict) for each in found):
-        raise SettingError('sweep must be a list of recipes such as [{"l2": 0.001}, {"l1": 0.001}]')
     return found
 
 
-def recipes(base: Recipe, differences: Sequence[Mapping[str, object]]) -> list[Recipe]:
-    """The recipes of a sweep: the base with what each changes; the base itself where there is no sweep."""
+def recipes(base: Recipe, differences: object) -> list[Recipe]:
+    """The recipes of a sweep: the base with what each changes; the base itself where there is no sweep.
+
+    SettingError where it is not a list of parameters by name.
+    """
+    if not isinstance(differences, list) or not all(isinstance(each, dict) for each in differences):
+        raise SettingError('sweep must be a list of recipes such as [{"l2": 0.001}, {"l1": 0.001}]')
     return [type(base).of({**asdict(base), **each}) for each in differences] or [base]

@@ -90,7 +90,6 @@ class Trained:
     sure_from: float
     prototypes: Prototypes
     familiar_from: float | None
-    weights: str
 
 
 @dataclass(frozen=True)
@@ -102,12 +101,14 @@ class Result:
     sweep: Sweep
 
     def write(self, folder: Path) -> None:
-        """Write the candidate, and how the recipes of the sweep compared."""
+        """Write the candidate, and how the recipes of the sweep compared; the facts, which make it one, last."""
         folder.mkdir(parents=True, exist_ok=True)
+        # Whoever is cut off here leaves no candidate, rather than the facts of another one.
+        (folder / candidate.FACTS).unlink(missing_ok=True)
         architectures.classifier(self.best.model).save(folder / candidate.MODEL)
         np.save(folder / candidate.PROTOTYPES, self.best.prototypes.vectors)
-        self.facts.write(folder / candidate.FACTS)
         self.sweep.write(folder / SWEEP)
+        self.facts.write(folder / candidate.FACTS)
 
 
 def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch: Path) -> Result:
@@ -135,6 +136,7 @@ def train(material: Material, recipes: Sequence[Recipe], origin: Origin, scratch
 
 def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     material = workshop.material
+    classes = len(material.classes)  # too little to learn from is refused before anything is chosen by it
     recipe, chosen = choose(recipe, material)
     recipe, devices = choose_devices(recipe)
     chosen += devices
@@ -143,7 +145,7 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     keras.utils.set_random_seed(recipe.seed)
     with workshop.timed("loading the network"):
         base = architectures.backbone(recipe, recipe.image_size, workshop.origin)
-        model = architectures.on_features(base, len(material.classes), recipe)
+        model = architectures.on_features(base, classes, recipe)
     history: tuple[Epoch, ...] = ()
     followed = not recipe.pretrained  # is the backbone another than its weights made it?
     if recipe.pretrained:
@@ -162,8 +164,7 @@ def _train(workshop: Workshop, recipe: Recipe) -> Trained:
     with workshop.timed("getting familiar"):
         known = None if followed else workshop.vectors(base, recipe.image_size)
         prototypes, familiar_from = _familiar(workshop, recipe, model, known)
-    weights = recipe.weights if recipe.pretrained else "none"
-    return Trained(model, recipe, chosen, history, validation, sure_from, prototypes, familiar_from, weights)
+    return Trained(model, recipe, chosen, history, validation, sure_from, prototypes, familiar_from)
 
 
 def _train_head(
@@ -308,7 +309,7 @@ def _facts(workshop: Workshop, best: Trained, energy: Energy | None) -> Candidat
         snapshot=material.snapshot.digest,
         images={split: len(material.side(split)) for split in SPLITS},
         architecture=best.recipe.architecture,
-        weights=best.weights,
+        weights=best.recipe.weights if best.recipe.pretrained else "none",
         recipe=asdict(best.recipe),
         chosen=best.chosen,
         history=best.history,

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from binocular.download import SCHEMES, fetch
 from binocular.errors import SettingError, WeightsError
@@ -42,11 +41,12 @@ def find(recipe: Recipe, name: str, download: Callable[[], Any], origin: Origin)
     """
     if recipe.weights == IMAGENET:
         return _imagenet(f"{WEIGHTS}/{name}-{IMAGENET}{SUFFIX}", download, origin)
-    address = urlsplit(recipe.weights)
-    if address.scheme in SCHEMES:
+    scheme, _, rest = recipe.weights.partition("://")
+    if rest and scheme.lower() in SCHEMES:
         return fetch(recipe.weights, recipe.weights_sha256, origin.downloads, MOST_BYTES)
-    if address.scheme == S3:
-        return _from_store(address.netloc, address.path.lstrip("/"), origin)
+    if rest and scheme.lower() == S3:
+        bucket, _, key = rest.partition("/")
+        return _from_store(bucket, key, origin)
     path = Path(recipe.weights).expanduser()
     if not path.is_file():
         raise SettingError(f"weights names {recipe.weights}, which is no file here and not '{IMAGENET}'")
@@ -87,7 +87,10 @@ def _imagenet(name: str, download: Callable[[], Any], origin: Origin) -> Path:
         ) from None
     origin.downloads.mkdir(parents=True, exist_ok=True)
     path = origin.downloads / Path(name).name
-    model.save_weights(path)
+    with tempfile.TemporaryDirectory(dir=origin.downloads) as scratch:  # another training may save the same
+        draft = Path(scratch, path.name)
+        model.save_weights(draft)
+        draft.replace(path)
     origin.shelf.keep(name, path)
     return path
 

@@ -9,7 +9,7 @@ from kfp import dsl
 
 from binocular import registry
 from binocular.datasets import Reference, fetch_packs, fetch_snapshot
-from binocular.errors import DataError
+from binocular.errors import DataError, IntegrityError, NotFoundError
 from binocular.snapshot import Snapshot
 from binocular.steps import keep, step
 from binocular.store import Store, connect
@@ -63,6 +63,13 @@ def validate(
 
 
 def _champions_data(store: Store, name: str, version: int, scratch: Path) -> Snapshot | None:
-    """The rows that the version in production learnt from, where they are known."""
-    reference = registry.facts(store, name, version).snapshot
-    return fetch_snapshot(store, reference, scratch / "champions", packs=False) if reference else None
+    """The rows that the version in production learnt from, where they are known.
+
+    None as well where they are gone or damaged: what then becomes of the run is for the gate to say.
+    """
+    try:
+        reference = registry.facts(store, name, version).snapshot
+        return fetch_snapshot(store, reference, scratch / "champions", packs=False) if reference else None
+    except (IntegrityError, NotFoundError) as error:
+        log.warning("not compared with the champion's data", extra={"why": str(error)})
+        return None

@@ -89,7 +89,7 @@ def outliers(rows: Sequence[Row], measured: Measures, thresholds: Thresholds) ->
 def _of_problem(
     problem: Problem, found: Sequence[tuple[list[Row], float]], images: int, thresholds: Thresholds
 ) -> Checked:
-    cases = [case(same, f"{_measured(problem, same[0], value)}") for same, value in found]
+    cases = [case(same, _measured(problem, same[0], value)) for same, value in found]
     training = [row for same, _ in found for row in same if row.split == "train"]
     quarantined: dict[RowKey, str] = {}
     if thresholds.quarantine_outliers:
@@ -99,7 +99,7 @@ def _of_problem(
         f"{named(same[0].sources[0] for same, _ in found)}. "
     ) + (
         f"{counted(len(training), 'training image')} left out."
-        if quarantined
+        if thresholds.quarantine_outliers
         else "Nothing is left out for it; thresholds.quarantine_outliers=true leaves out what is in training."
     )
     return Checked([finding(problem.check, "soft", message, cases, len(quarantined))], quarantined)

@@ -6,6 +6,7 @@ write(report, snapshot, folder, Path("out"))     # report.json, quarantine.json,
 
 from pathlib import Path
 
+from binocular.quarantine import key
 from binocular.snapshot import Snapshot
 from components.validate import amounts, copies, page
 from components.validate import report as reports
@@ -34,7 +35,7 @@ def validate(
     conflicts = copies.label_conflicts(rows, thresholds)
     checked.add(conflicts)
     # What is left out for its label leaks nowhere.
-    settled = [row for row in rows if (row.sha256, row.label, row.split) not in conflicts.quarantined]
+    settled = [row for row in rows if key(row) not in conflicts.quarantined]
     checked.add(copies.leakage(settled, thresholds))
     checked.add(copies.duplicates(rows))
     checked.add(copies.near_label_conflicts(rows, conflicts.quarantined))

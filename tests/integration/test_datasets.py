@@ -83,3 +83,9 @@ def test_a_damaged_pointer_is_named(store: Store) -> None:
 
     with pytest.raises(IntegrityError, match=r"datasets/waste/latest\.json is damaged"):
         latest(store, "waste")
+
+
+def test_a_champion_whose_data_is_gone_stops_no_validation(store: Store, tmp_path: Path) -> None:
+    from components.validate.component import _champions_data  # noqa: PLC0415 - Kubeflow's decorators take a while
+
+    assert _champions_data(store, "waste", 7, tmp_path) is None

@@ -22,7 +22,7 @@ from binocular.errors import ConflictError, IntegrityError, NotFoundError
 from binocular.imaging import decode
 from binocular.quarantine import QUARANTINE, Quarantine, QuarantinedRow
 from binocular.snapshot import Snapshot
-from binocular.verdict import Verdict
+from binocular.verdict import EVALUATION, Verdict
 from components.evaluate.__main__ import main
 from components.evaluate.evaluation import PREDICTIONS, Evaluation, Question, evaluate, write
 from components.evaluate.evidence import Evidence
@@ -114,17 +114,19 @@ def put_candidate(model: Any, folder: Path, snapshot: str) -> Path:
 
 
 def put_champion(
-    answer: Any, size: int, folder: Path, *, batch: int | None = None, classes: Any = CLASSES
+    answer: Any, size: int, folder: Path, *, batch: int | None = None, classes: Any = CLASSES, shaped: bool = True
 ) -> Path:
     """A bundle whose SavedModel answers with a function of the images."""
     import tensorflow as tf  # noqa: PLC0415
+
+    shape = (batch, size, size, 3) if shaped else None
 
     class Served(tf.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.held = answer  # with its variables, if it has some
 
-        @tf.function(input_signature=[tf.TensorSpec((batch, size, size, 3), tf.uint8, IMAGES)])  # type: ignore[untyped-decorator]
+        @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8, IMAGES)])  # type: ignore[untyped-decorator]
         def serve(self, images: Any) -> dict[str, Any]:
             return {OUTPUT: answer(images)}
 
@@ -209,7 +211,7 @@ def test_four_files_are_written_and_can_be_read(evaluation: Evaluation, tmp_path
         "report.html",
     }
     assert Verdict.read(tmp_path) == evaluation.verdict
-    assert Evidence.read(tmp_path) == evaluation.evidence
+    assert Evidence.load(tmp_path / EVALUATION) == evaluation.evidence
     with gzip.open(tmp_path / PREDICTIONS, "rt") as file:
         lines = [json.loads(line) for line in file]
     assert len(lines) == 36
@@ -317,6 +319,8 @@ def served_otherwise(how: str, folder: Path) -> Path:
 
     if how == "takes one image at a time":
         return put_champion(lambda _: tf.fill((1, 3), 1 / 3), 24, folder, batch=1)
+    if how == "takes anything":
+        return put_champion(lambda _: tf.fill((1, 3), 1 / 3), 24, folder, shaped=False)
     answer = {
         "answers NaN": lambda images: tf.fill((tf.shape(images)[0], 3), np.nan),
         "answers too few classes": lambda images: tf.fill((tf.shape(images)[0], 2), 0.5),
@@ -344,7 +348,13 @@ def damaged(champion: Path, folder: Path, how: str) -> Path:
     return folder
 
 
-SERVED_OTHERWISE = ("answers NaN", "answers too few classes", "takes one image at a time", "fails")
+SERVED_OTHERWISE = (
+    "answers NaN",
+    "answers too few classes",
+    "takes one image at a time",
+    "takes anything",
+    "fails",
+)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ import yaml
 from binocular import quarantine
 from binocular.bundle import FILES, GOLDEN, LABELS, LITERT, TOLERANCE, Bundle
 from binocular.candidate import MODEL, Candidate
-from binocular.errors import ConflictError, ModelError, NotPromotedError
+from binocular.errors import ConflictError, IntegrityError, ModelError, NotPromotedError
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from binocular.snapshot import CARD, Snapshot
@@ -178,6 +178,14 @@ def test_a_bundle_that_answers_otherwise_is_not_let_out(steps: Steps, tmp_path: 
     (copy / LITERT).write_bytes(b"no model")
     with pytest.raises(ModelError, match="cannot be loaded in a fresh process"):
         prove(copy)
+
+
+def test_a_candidate_that_is_no_network_is_an_error_of_one_line(steps: Steps, tmp_path: Path) -> None:
+    from components.export import exporting  # noqa: PLC0415
+
+    (tmp_path / MODEL).write_bytes(b"no archive")
+    with pytest.raises(IntegrityError, match=r"model\.keras does not load .*: train again"):
+        exporting._loaded(tmp_path, Candidate.read(steps.candidate))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 import resource
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +13,26 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from binocular.errors import DataError, WeightsError
+from binocular.candidate import Candidate
+from binocular.errors import DataError, NotFoundError, WeightsError
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
 from binocular.snapshot import Snapshot
+from binocular.store import SHA256
 from components.ingest.freezing import Options
 from components.ingest.step import Source, ingest_folder
 from components.train import architectures, calibration
 from components.train.augmentation import STRENGTHS, Strength, varied
 from components.train.batches import Batches, class_weights
 from components.train.embeddings import embed
+from components.train.familiar import Prototypes
 from components.train.material import Material
 from components.train.recipe import Recipe
 from components.train.shelf import FolderShelf, StoreShelf
-from components.train.training import Result, train
+from components.train.training import Result, Trained, train
 from components.train.weights import Origin
 from tests.servers import SeaweedFS
+from tests.unit.components.train.test_page import facts, sweep
 
 SIDE = 96
 # At this side the network takes its time, as it does on many photos.
@@ -103,6 +107,10 @@ def on_two_devices(folder: Path, recipes: list[dict[str, Any]]) -> list[dict[str
     return [json.loads(line) for line in ran.stdout.splitlines()]
 
 
+def no_room(*_: object) -> None:
+    raise OSError("the disk is full")
+
+
 def last_layer(result: Result) -> NDArray[np.float32]:
     """The weights of the head, undivided by a temperature."""
     weights: NDArray[np.float32] = result.best.model.get_layer(architectures.LOGITS).get_weights()[0]
@@ -144,6 +152,22 @@ def test_a_damaged_shard_is_computed_again(photos: Photos, tmp_path: Path) -> No
     assert np.allclose(answers(first), answers(second), atol=1e-5)
 
 
+def test_a_candidate_that_is_written_in_part_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    images = keras.Input((8, 8, 3), dtype="uint8")
+    model = keras.Model(images, keras.layers.Flatten()(images))
+    prototypes = Prototypes(np.zeros((1, 2), np.float32))
+    best = Trained(model, Recipe(), (), (), {}, 0.5, prototypes, None)
+    result = Result(best, facts(), sweep(1e-4))
+    result.write(tmp_path)
+    assert Candidate.read(tmp_path) == facts()
+
+    monkeypatch.setattr(np, "save", no_room)
+    with pytest.raises(OSError, match="disk"):
+        result.write(tmp_path)
+    with pytest.raises(NotFoundError):
+        Candidate.read(tmp_path)
+
+
 def test_embeddings_of_other_weights_or_sizes_are_others(photos: Photos, tmp_path: Path) -> None:
     other = tmp_path / "other.weights.h5"
     network = keras.applications.MobileNetV2(
@@ -174,6 +198,12 @@ def test_what_is_kept_in_the_store_serves_another_machine(
 
     assert counts[0]["computed"] == counts[1]["cached"] > 0
     assert counts[1]["computed"] == 0
+
+    (shard,) = store.entries("embeddings/")
+    store._connection.client.put(bucket, shard.key, b"damaged", {SHA256: "0" * 64})
+    learnt, shelf = material(photos.before), StoreShelf(store, tmp_path / "three")
+    base = architectures.backbone(recipe(photos), SIDE, Origin(shelf, store, tmp_path / "downloads"))
+    assert embed(learnt, learnt.rows[:3], base, SIDE, shelf).computed == 3
 
 
 def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Photos, tmp_path: Path) -> None:
@@ -209,6 +239,16 @@ def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(photos: Pho
 def test_weights_of_another_width_are_refused(photos: Photos, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="do not fit mobilenet_v2"):
         trained(photos.before, tmp_path, recipe(photos, alpha=0.5))
+
+
+def test_photos_to_be_tested_on_alone_are_refused_before_anything_is_chosen(
+    photos: Photos, tmp_path: Path
+) -> None:
+    every = material(photos.before)
+    tested = replace(every, rows=tuple(every.side("test")))
+    origin = Origin(FolderShelf(tmp_path / "shelf"), None, tmp_path)
+    with pytest.raises(DataError, match="no training images of"):
+        train(tested, [Recipe(architecture="small_cnn")], origin, tmp_path / "work")
 
 
 def test_a_loss_that_is_no_number_ends_the_training_naming_the_rate(photos: Photos, tmp_path: Path) -> None:

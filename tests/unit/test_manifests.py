@@ -12,6 +12,7 @@ import pytest
 import yaml
 from kubernetes_validate import utils as schemas
 
+from binocular.errors import ProcessError
 from binocular.settings import Settings, variable
 from manifests import render
 from manifests.deployment import deployment
@@ -60,6 +61,17 @@ def test_everything_is_valid_to_the_letter(version: str, monkeypatch: pytest.Mon
     for each in checked:
         assert kubernetes_validate.validate(each, version, strict=True) == version, called(each)
     assert len(checked) > 40
+
+
+def test_what_is_rendered_stays_where_nothing_can_be_rendered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "kind.yaml").touch()
+    monkeypatch.setattr(render, "RENDERED", tmp_path)
+    monkeypatch.setattr(render, "kustomize", lambda: None)
+    with pytest.raises(ProcessError, match="there is no kustomize"):
+        render.render.main([], standalone_mode=False)
+    assert (tmp_path / "kind.yaml").is_file()
 
 
 def test_a_field_that_is_misspelt_or_unknown_is_found() -> None:
@@ -177,6 +189,11 @@ def test_the_steps_find_the_store_where_the_pipeline_looks_for_it(path: Path) ->
     rights = named(path, "Role", "binocular-bootstrap", "kubeflow")
     assert rights["rules"][1]["resourceNames"] == [SECRET]
     assert set(KEYS) == {"access_key", "secret_key"}
+
+
+def test_the_servers_are_monitored_in_a_cluster_as_elsewhere() -> None:
+    there = render.FOLDER / "base" / "monitoring.config"
+    assert there.read_text() == (render.FOLDER.parent / "serving" / "monitoring.config").read_text()
 
 
 @every_render

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.reproduce import results
-from benchmarks.reproduce.photosets import PHOTO_SETS
+from benchmarks.reproduce.photosets import PHOTO_SETS, PhotoSet
 from benchmarks.reproduce.results import PhotoResults, Strangers
 from benchmarks.reproduce.strangers import Told, tell
 from benchmarks.reproduce.trials import Mistake, Outcome
@@ -95,3 +95,21 @@ def test_turns_about_one_axis_are_learnt_from_and_the_others_tested_on(tmp_path:
     assert [len(names) for names in sides.values()] == [2, 2]
     assert all("-r" in name for name in sides["test"])
     assert by_axis.source(tmp_path, tmp_path) is None
+
+
+def test_photos_that_were_arranged_in_part_are_arranged_anew(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "set.tar", "w") as tar:
+        tar.addfile(tarfile.TarInfo("a.jpg"), io.BytesIO())
+
+    def cut_off(_: Path, folder: Path) -> None:
+        folder.mkdir()
+        raise KeyboardInterrupt
+
+    def arranged(unpacked: Path, folder: Path) -> None:
+        folder.mkdir()
+        (unpacked / "a.jpg").rename(folder / "a.jpg")
+
+    with pytest.raises(KeyboardInterrupt):
+        PhotoSet("set", "set.tar", "", cut_off).source(tmp_path, tmp_path / "scratch")
+    folder = Path(str(PhotoSet("set", "set.tar", "", arranged).source(tmp_path, tmp_path / "scratch")))
+    assert [path.name for path in folder.iterdir()] == ["a.jpg"]

@@ -66,6 +66,12 @@ def test_classes_have_the_figures_of_scikit_learn() -> None:
     assert np.array_equal(measures.confusion, sklearn.confusion_matrix(labels, predicted, labels=CLASSES))
 
 
+def test_an_answer_a_hair_below_0_counts_as_0() -> None:
+    measures = measure(["ant", "bee"], np.array([[1.0005, -0.0005], [0.0, 1.0]], np.float32), ("ant", "bee"))
+    assert measures.overall["accuracy"] == 1
+    assert measures.overall["log_loss"] == pytest.approx(0)
+
+
 def numbers(value: object) -> list[float]:
     """Every number of a nested value."""
     if isinstance(value, float | int):

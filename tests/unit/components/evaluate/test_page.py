@@ -130,6 +130,16 @@ def test_a_matrix_says_what_is_taken_for_what(both: Evidence) -> None:
     ]
 
 
+def test_a_class_is_new_where_the_champion_does_not_know_it_and_not_where_no_image_tests_it() -> None:
+    labels, now = predictions(cat=(20, 18), dog=(20, 20))
+    found = evidence(labels, answered(now, CLASSES), answered(["cat"] * 40, ("cat", "fox")))
+    assert [(each.label, each.change) for each in class_rows(found)[0]] == [
+        ("cat", "\N{MINUS SIGN}10.0"),
+        ("dog", "new"),
+        ("fox", None),
+    ]
+
+
 def test_tiles_and_rows_say_what_became_better_and_what_worse(both: Evidence) -> None:
     accuracy = tiles(both)[0]
     assert (accuracy.value, accuracy.champion, accuracy.change, accuracy.direction) == (

@@ -1,6 +1,7 @@
 """Folders as sources: which files are found, and what is said of a folder that is not laid out as expected."""
 
 import os
+import sys
 import unicodedata
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_files_come_sorted_and_are_read_when_asked(tmp_path: Path) -> None:
     assert [each.source for each in found] == sorted(names)
     assert [each.read() for each in found] == [name.encode() for name in sorted(names)]
     assert not any(each.corrected for each in found)
+
+
+def test_folders_may_be_nested_deeper_than_calls(tmp_path: Path) -> None:
+    deep = tree(tmp_path, "glass/a.jpg") / "glass"
+    for _ in range(sys.getrecursionlimit()):
+        deep /= "x"
+        deep.mkdir()
+    (deep / "b.jpg").touch()
+    try:
+        assert len(drawn(tmp_path)) == 2
+    finally:  # what cleans up after tests goes by recursion
+        (deep / "b.jpg").unlink()
+        os.removedirs(deep)
 
 
 def test_a_published_split_is_kept(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from binocular import progress, snapshot
-from binocular.errors import NotFoundError
+from binocular.errors import NotFoundError, SettingError
 from binocular.sample.drawing import write
 from binocular.sample.spec import FAULTS, Spec
 from binocular.snapshot import Snapshot, Split, images, pack_path
@@ -35,6 +35,12 @@ def ingest(files: list[Found], folder: Path, previous: Snapshot | None = None) -
 
 def sides(frozen: Snapshot) -> dict[str, Split]:
     return {row.sha256: row.split for row in frozen.rows}
+
+
+@pytest.mark.parametrize("bits", [-1, 65])
+def test_hashes_that_differ_in_more_bits_than_they_have_are_refused(bits: int) -> None:
+    with pytest.raises(SettingError, match=f"near_duplicate_bits is {bits}; it must be between 0 and 64"):
+        Options(near_duplicate_bits=bits)
 
 
 def test_every_image_is_packed_as_it_was_and_described(photos: Path, tmp_path: Path) -> None:
@@ -122,18 +128,6 @@ def test_a_correction_replaces_the_label_and_keeps_the_published_side(photos: Pa
     (row,) = [row for row in frozen.rows if "feedback" in row.sources]
     assert (row.label, row.corrected, row.published, row.split) == ("trash", True, "test", "test")
     assert len(frozen.rows) == 120
-
-
-def test_a_file_that_cannot_be_read_is_rejected_with_its_reason(photos: Path, tmp_path: Path) -> None:
-    (tmp_path / "gone.jpg").touch()
-    gone = Found("gone.jpg", "glass", None, (tmp_path / "gone.jpg").read_bytes)
-    (tmp_path / "gone.jpg").unlink()
-
-    frozen = ingest([*found(photos), gone], tmp_path / "snapshot")
-
-    assert [(each.source, each.reason) for each in frozen.rejected] == [
-        ("gone.jpg", "cannot be read: No such file or directory")
-    ]
 
 
 def test_a_source_without_images_is_refused(tmp_path: Path) -> None:

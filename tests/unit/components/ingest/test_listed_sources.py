@@ -81,6 +81,7 @@ def test_a_relative_path_stays_in_the_folder(folder: Path) -> None:
         ('path,label\n"photos/a.jpg,glass\n', "no CSV"),
         (b"path,label\nphotos/\xff.jpg,glass\n", "no CSV in UTF-8"),
         ("path,label\n" + "x" * 5000 + ",glass\n", "line 2: .*cannot be the path"),
+        ("path,label\n" + "x" * 70_000 + ",glass\n", "line 2 is longer"),
         ("path,label\na\0b,glass\n", "line"),
     ],
 )

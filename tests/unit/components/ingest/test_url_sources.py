@@ -328,14 +328,13 @@ class TestDatasets:
         with pytest.raises(SourceError, match=r"fruits-360 .*sha256sum FILE.*CC BY-SA 4\.0, https://github"):
             list(open_source("fruits-360", store=None, scratch=tmp_path))
 
-    def test_its_folders_may_have_other_labels(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_is_fetched_by_its_name(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         with serving(whole) as (url, _):
-            classes = {"brown glass": "glass"}
-            row = Dataset("bottles", f"{url}/x.zip", "MIT", "https://example.org", SHA256, classes)
+            row = Dataset("bottles", f"{url}/x.zip", "MIT", "https://example.org", SHA256)
             monkeypatch.setitem(datasets.DATASETS, "bottles", row)
             stream = open_source("Bottles", store=None, scratch=tmp_path)
             assert [(each.source, each.label) for each in stream] == [
-                ("bottles!photos/brown glass/a.jpg", "glass")
+                ("bottles!photos/brown glass/a.jpg", "brown glass")
             ]
 
     def test_a_folder_of_the_same_name_goes_first(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What a person may ask of a training, what is chosen where they do not, and how recipes are compared."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -114,6 +115,13 @@ def test_a_class_whose_training_images_are_all_left_out_is_named() -> None:
         _ = material(ENOUGH[0], ENOUGH[2], of=freeze(ENOUGH, ())).classes
 
 
+def test_a_disk_has_room_for_all_pixels_before_the_first_comes(tmp_path: Path) -> None:
+    file = tmp_path / "pixels.npy"
+    with pytest.raises(FileNotFoundError):  # there are no packs
+        material(*ENOUGH).pixels(ENOUGH, 96, file, logging.getLogger())
+    assert file.stat().st_blocks * 512 >= file.stat().st_size > 96 * 96 * 3 * len(ENOUGH)
+
+
 def test_a_sweep_changes_what_it_names_and_keeps_the_rest() -> None:
     base = Recipe(epochs=7)
     assert recipes(base, parse('[{"l2": 0.01}, {"l1": 0.01, "epochs": 8}]')) == [
@@ -126,7 +134,7 @@ def test_a_sweep_changes_what_it_names_and_keeps_the_rest() -> None:
 @pytest.mark.parametrize("text", ["{", "3", "[3]", '{"l2": 1}'])
 def test_a_sweep_that_is_no_list_of_recipes_is_refused(text: str) -> None:
     with pytest.raises(SettingError, match="sweep"):
-        parse(text)
+        recipes(Recipe(), parse(text))
 
 
 def test_a_misspelt_parameter_of_a_sweep_is_refused() -> None:

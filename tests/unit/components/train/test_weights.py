@@ -1,5 +1,6 @@
 """Where weights come from, and what is said where they cannot be had."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,17 @@ def test_imagenet_weights_are_downloaded_once_and_kept(origin: Origin, tmp_path:
     assert second.is_relative_to(tmp_path / "shelf")
 
 
+def test_weights_that_were_saved_in_part_lie_nowhere(origin: Origin, tmp_path: Path) -> None:
+    class Full(Net):
+        def save_weights(self, path: Path) -> None:
+            path.write_bytes(b"wei")
+            raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="disk"):
+        weights.find(Recipe(), "net", Full, origin)
+    assert list(tmp_path.rglob("*.h5")) == []
+
+
 def test_without_internet_the_ways_out_are_named(origin: Origin) -> None:
     def unreachable() -> Net:
         raise OSError("no route to host")
@@ -64,6 +76,11 @@ def test_what_cannot_be_reached_is_refused_by_name(
         weights.find(Recipe(weights=named), "net", never, origin)
 
 
+def test_what_is_no_address_is_refused(origin: Origin) -> None:
+    with pytest.raises(SourceError, match="bad"):
+        weights.find(Recipe(weights="http://[bad/net.h5", weights_sha256="0" * 64), "net", never, origin)
+
+
 def test_weights_of_another_network_are_refused_in_one_line(tmp_path: Path) -> None:
     class Other:
         name = "net"
@@ -84,3 +101,28 @@ def test_a_shelf_has_only_what_was_put_there_whole(tmp_path: Path) -> None:
     assert shelf.fetch("embeddings/a/1.npz") is None
     shelf.keep("embeddings/a/1.npz", tmp_path / "file")
     assert shelf.names("embeddings/a") == ["embeddings/a/1.npz"]
+
+
+def test_a_shelf_shows_no_draft_that_somebody_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = FolderShelf(tmp_path / "shelf")
+    (tmp_path / "file").write_bytes(b"1")
+    monkeypatch.setattr(Path, "replace", lambda *_: None)  # killed before it was whole
+
+    shelf.keep("embeddings/a/1.npz", tmp_path / "file")
+
+    assert shelf.names("embeddings/a") == []
+
+
+def test_two_may_keep_the_same_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf, copy = FolderShelf(tmp_path / "shelf"), shutil.copyfile
+    (tmp_path / "file").write_bytes(b"1")
+
+    def slowly(source: Path, target: Path) -> None:
+        copy(source, target)
+        monkeypatch.setattr(shutil, "copyfile", copy)
+        shelf.keep("a/1.npz", source)
+
+    monkeypatch.setattr(shutil, "copyfile", slowly)
+    shelf.keep("a/1.npz", tmp_path / "file")
+
+    assert shelf.names("a") == ["a/1.npz"]

@@ -80,6 +80,8 @@ def test_outliers_stay_unless_asked_to_leave_and_then_only_from_training(frozen:
 
     assert made.report(Thresholds(near_leaks=False)).quarantined == {}
     assert {split for _, _, split in made.report(stern).quarantined} == {"train"}
+    tested = frozen([*plain(), black[1]]).report(stern)
+    assert "0 training images left out." in next(each for each in tested.findings if each.check == "dark").message
 
 
 def test_a_large_photo_is_measured_small_in_its_own_proportions(frozen: MakeFrozen) -> None:
