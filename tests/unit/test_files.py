@@ -1,6 +1,7 @@
 """Files that appear whole, folders as keys, and work done in parallel."""
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
 from itertools import islice
@@ -63,6 +64,16 @@ class TestPartialFile:
             part.discard()
 
         assert list(tmp_path.iterdir()) == []
+
+    def test_bytes_that_the_disk_did_not_take_are_never_missing_without_a_word(self, tmp_path: Path) -> None:
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        with PartialFile(tmp_path / "file", "content-1") as part:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, limits[1]))
+            try:
+                with pytest.raises(OSError, match="too large"):
+                    part.write(bytes(4000))
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
     def test_the_longest_names_fit(self, tmp_path: Path) -> None:
         path = tmp_path / ("ü" * 127)
