@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -49,7 +50,7 @@ def run_pipeline(
     wanted = package or _own_package()
     runs = Runs(settings)
     title = name or f"{wanted.stem} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    run_id = runs.submit(wanted, dict(map(_pair, given)), title, cache=False if no_cache else None)
+    run_id = runs.submit(wanted, dict(map(pair, given)), title, cache=False if no_cache else None)
     console.print(f"run {run_id}", markup=False)
     if not detach:
         watch(runs, run_id)
@@ -94,7 +95,7 @@ def watch(runs: Runs, run_id: str) -> None:
             runs.terminate(run_id)
     if failure := _failure(run):
         raise RunFailedError(failure)
-    console.print(f"[green]{run.state}[/green] in {_took(run)}{_verdict(run)}")
+    console.print(f"[green]{run.state}[/green] in {_took(run)}{escape(_verdict(run))}")
 
 
 def _follow(runs: Runs, run_id: str) -> Theirs:
@@ -207,7 +208,8 @@ def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else ""
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """The name and the value of an option `--param`."""
     name, mark, value = text.partition("=")
     if not mark or not name:
         raise RequestError(f"--param {text!r}: expected NAME=VALUE")

@@ -17,7 +17,7 @@ class BinocularError(Exception):
     retry: ClassVar[bool] = False
     exit_code: ClassVar[int] = 1
 
-    def __init__(self, message: str = "", **details: object) -> None:
+    def __init__(self, message: str = "", /, **details: object) -> None:
         """Say what is wrong; `details` are facts that a program acts on, such as the id of what is in the way."""
         super().__init__(message)
         self.details = details
