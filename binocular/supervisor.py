@@ -17,7 +17,7 @@ from dataclasses import replace
 from binocular import logs, processes
 from binocular.errors import BinocularError, PortBusyError, ProcessError, of_this_machine
 from binocular.parts import Part, parts
-from binocular.settings import Settings, load
+from binocular.settings import Settings, load, variable
 from binocular.state import Condition, PartState, State, hold_lock, log_folder, write_state
 
 TICK_S = 0.1
@@ -66,7 +66,7 @@ class Runner:
             **os.environ,
             **self.part.environment,
             **processes.mark(self.home),
-            "BINOCULAR_HOME": str(self.home),
+            variable("home"): str(self.home),
         }
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
@@ -100,7 +100,7 @@ class Runner:
             self._failures = 0
 
     def _ended(self, now: float, code: int) -> None:
-        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        reason = processes.ended(code)
         if self._process is not None:  # its children must not keep its ports
             processes.signal_group(self._process.pid, signal.SIGKILL)
         self._process = None

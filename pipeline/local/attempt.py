@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from binocular import processes
 from binocular.errors import BinocularError, TaskError
 from pipeline.local import execute, task
 from pipeline.local.artifacts import LOG, Artifacts, local_path
@@ -186,7 +187,7 @@ def _execute(execution: Execution) -> Result:
         )
         if process.stopped:
             task.end_all(task.marked(task.EXECUTION_MARK, execution.id))
-        error = process.stopped or (task.ended(code) if code else "")
+        error = process.stopped or (processes.ended(code) if code else "")
         outputs = _kept(execution, told, succeeded=not error)
     except BinocularError as failure:
         error = error or str(failure)
