@@ -10,11 +10,10 @@ import shutil
 import threading
 from pathlib import Path
 
-from binocular.errors import BinocularError, NotFoundError, RequestError, TaskError
+from binocular.errors import NotFoundError, RequestError, TaskError
 from binocular.folders import get_folder, put_folder
-from binocular.store import Store, check_key
+from binocular.store import SCHEMES, Store, check_key
 
-SCHEMES = ("minio", "s3")
 FOREIGN = ("gs", "oci", *SCHEMES)
 LOG = "executor-logs"
 LOG_TYPE = "text/plain; charset=utf-8"
@@ -104,12 +103,3 @@ class Artifacts:
             ours = self._store.endpoint.bucket
             raise TaskError(f"artifact {uri} is not in this machine's store, which is minio://{ours}/…")
         return check_key(key)
-
-
-def reachable(store: Store) -> bool:
-    """Whether the store answers now."""
-    try:
-        store.ensure_bucket()
-    except BinocularError:
-        return False
-    return True

@@ -15,8 +15,9 @@ from pathlib import Path
 
 from binocular import processes
 from binocular.errors import BinocularError, TaskError
+from binocular.store import SCHEMES
 from pipeline.local import execute, task
-from pipeline.local.artifacts import LOG, Artifacts, local_path
+from pipeline.local.artifacts import LOG, Artifacts, local_path, split
 from pipeline.local.cache import fingerprint
 from pipeline.local.inputs import Data, Result
 from pipeline.local.package import Package
@@ -206,7 +207,7 @@ def _kept(execution: Execution, told: Json, *, succeeded: bool) -> Data:
     for name, some in outputs.artifacts.items():
         for artifact in some:
             path = custom.get(name) or local_path(place.artifacts.folder, artifact["uri"])
-            if path.exists() and artifact["uri"].startswith(("minio://", "s3://")):
+            if path.exists() and split(artifact["uri"])[0] in SCHEMES:
                 place.artifacts.keep(artifact["uri"], path)
     return outputs
 

@@ -2,11 +2,11 @@
 
     records = Records(folder / "pipelines.db")
     records.insert("experiments", {"experiment_id": "…", "display_name": "Default", …})
-    records.get("runs", run_id)          # {"run_id": …, "state": "RUNNING", "history": […], …} or None
+    records.get("runs", run_id)          # {"run_id": …, "state": "RUNNING", …}, or NotFoundError
 
 A change is in the file, and on the disk, when the call returns (write-ahead log, synchronous): after a crash
 or a reboot nothing that was acknowledged is lost. Columns that hold structures are JSON and come back as values.
-Value number of threads may read and write.
+Any number of threads may read and write.
 """
 
 import contextlib
@@ -103,12 +103,6 @@ class Records:
             found.execute("PRAGMA synchronous = FULL")
             self._local.connection = found
         return found
-
-    def close(self) -> None:
-        """End this thread's connection."""
-        if connection := getattr(self._local, "connection", None):
-            connection.close()
-            self._local.connection = None
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
