@@ -1,6 +1,5 @@
 """`binocular run` and `binocular runs`: starting pipelines and watching them."""
 
-import importlib.util
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -15,14 +14,15 @@ from rich.text import Text
 
 from binocular.errors import (
     BinocularError,
-    NotFoundError,
     PipelinesUnavailableError,
     RequestError,
     RunFailedError,
 )
 from binocular.flow import ENDED
 from binocular.logs import said
-from binocular.runs import Runs, Step, Theirs, chosen, steps
+from binocular.pipelines import Theirs
+from binocular.runs import Runs, Step, chosen, steps
+from binocular.scheduling import own_package
 from binocular.settings import Settings
 
 POLL_S = 1.0
@@ -47,7 +47,7 @@ def run_pipeline(
     settings: Settings, package: Path | None, given: tuple[str, ...], name: str, *, no_cache: bool, detach: bool
 ) -> None:
     """Run PACKAGE, or the project's own pipeline, and watch it. Exit code 0 if it succeeded."""
-    wanted = package or _own_package()
+    wanted = package or own_package()
     runs = Runs(settings)
     title = name or f"{wanted.stem} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     run_id = runs.submit(wanted, dict(map(pair, given)), title, cache=False if no_cache else None)
@@ -214,11 +214,3 @@ def pair(text: str) -> tuple[str, str]:
     if not mark or not name:
         raise RequestError(f"--param {text!r}: expected NAME=VALUE")
     return name, value
-
-
-def _own_package() -> Path:
-    """The compiled pipeline of this project."""
-    spec = importlib.util.find_spec("pipeline")
-    if spec is None or not spec.submodule_search_locations:
-        raise NotFoundError("the package `pipeline` is not installed; name a compiled package")
-    return Path(next(iter(spec.submodule_search_locations))) / "pipeline.yaml"

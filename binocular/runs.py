@@ -1,7 +1,7 @@
 """Runs of pipelines, through kfp's own client: on this machine or on a cluster, as the settings say.
 
     runs = Runs(settings)
-    run_id = runs.submit(Path("pipeline.yaml"), {"epochs": 3}, name="first try")
+    run_id = runs.submit(Path("pipeline.yaml"), {"epochs": "3"}, name="first try")
     runs.get(run_id).state
 
 kfp is imported when a run is started and not before: it takes most of a second and 40 MB.
@@ -30,12 +30,11 @@ from binocular.errors import (
 )
 from binocular.flow import Flow
 from binocular.parts import pipelines_url
-from binocular.pipelines import Asking, whole_client
+from binocular.pipelines import Asking, Theirs, whole_client
 from binocular.settings import Settings, variable
 from binocular.store import connect
 
 T = TypeVar("T")
-Theirs = Any  # an object of kfp's client, which has no types
 EXPERIMENT = "Default"
 PAGE = 100
 LARGEST_LOG_BYTES = 64 << 20

@@ -17,9 +17,9 @@ from binocular import logs
 from binocular.errors import BinocularError, of_this_machine
 from binocular.runs import Runs
 from binocular.settings import load
+from pipeline import PACKAGE
 
 NAME = "binocular"
-PACKAGE = Path(__file__).with_name("pipeline.yaml")
 DIGEST_CHARACTERS = 12
 EXIT_FAILED = 1
 

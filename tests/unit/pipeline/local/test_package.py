@@ -44,7 +44,7 @@ def test_an_archive_that_cannot_be_read_is_refused(place: int, value: int) -> No
         archive.writestr("pipeline.yaml", YAML)
     data = bytearray(zipped.getvalue())
     data[place] = value
-    if place < zipfile.sizeFileHeader:  # a flag or the method, which the list of members repeats
+    if place < 30:  # a flag or the method, which the list of members repeats
         data[data.index(b"PK\x01\x02") + place + 2] = value
 
     with pytest.raises(PackageError, match="damaged archive"):
