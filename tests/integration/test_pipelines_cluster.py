@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trustme
 
+from binocular import doctor
 from binocular.errors import BinocularError, PipelinesDeniedError, PipelinesUnavailableError, SettingError
 from binocular.runs import Runs
 from binocular.settings import Settings
@@ -135,6 +136,16 @@ def test_what_cannot_be_trusted_or_read_is_an_error_of_ours(
     for ask in (lambda: runs.newest(1), lambda: runs.submit(package, {}, "first")):
         with pytest.raises(error):
             ask()
+
+
+def test_the_doctor_asks_as_every_command_does(cluster: Cluster, tmp_path: Path) -> None:
+    def found() -> str:
+        findings = doctor.examine(cluster.settings(home=tmp_path / "home"))
+        return next(each.level for each in findings if each.what == "pipelines")
+
+    assert found() == "fine"
+    cluster.let_in = "another"
+    assert found() == "wrong"
 
 
 def test_the_pipelines_api_of_this_machine_does_not_mind(
