@@ -14,7 +14,7 @@ import secrets
 import sys
 
 from binocular import logs
-from binocular.errors import BinocularError
+from binocular.errors import BinocularError, of_this_machine
 from binocular.kubernetes import Cluster, Secret
 from binocular.settings import load
 from binocular.store import connect
@@ -22,6 +22,7 @@ from binocular.store import connect
 STORE, GATEWAY = "binocular-store", "binocular-gateway"
 # S3 takes up to 20 characters as an access key; MinIO asks for 8 and 8 at least.
 ACCESS_KEY_BYTES, SECRET_KEY_BYTES = 10, 30
+EXIT_FAILED = 1
 
 log = logging.getLogger("binocular.bootstrap")
 
@@ -73,6 +74,9 @@ def main() -> int:
     except BinocularError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"bootstrap: {of_this_machine(error)}", file=sys.stderr)
+        return EXIT_FAILED
     return 0
 
 
