@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from binocular import logs
 from binocular.commands import EXIT_FAILED
@@ -33,7 +34,7 @@ def step() -> Iterator[Settings]:
         _leave(of_this_machine(error), EXIT_FAILED)
 
 
-def _leave(message: str, code: int) -> None:
+def _leave(message: str, code: int) -> NoReturn:
     log.error(message)
     sys.exit(code)
 
