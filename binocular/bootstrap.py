@@ -14,7 +14,7 @@ import secrets
 import sys
 
 from binocular import logs
-from binocular.errors import BinocularError, of_this_machine
+from binocular.errors import EXIT_FAILED, BinocularError, of_this_machine
 from binocular.kubernetes import Cluster, Secret
 from binocular.settings import load
 from binocular.store import connect
@@ -22,7 +22,6 @@ from binocular.store import connect
 STORE, GATEWAY = "binocular-store", "binocular-gateway"
 # S3 takes up to 20 characters as an access key; MinIO asks for 8 and 8 at least.
 ACCESS_KEY_BYTES, SECRET_KEY_BYTES = 10, 30
-EXIT_FAILED = 1
 
 log = logging.getLogger("binocular.bootstrap")
 

@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from binocular import cli_models, cli_predict, cli_runs, cli_tokens, doctor, follow, logs, settings_page, stack
-from binocular.commands import EXIT_FAILED, run
+from binocular.commands import run
+from binocular.errors import EXIT_FAILED
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
 from binocular.state import PartState

@@ -8,6 +8,9 @@ A message names what came, what was expected and what to change. It never holds 
 import errno
 from typing import ClassVar
 
+# What a command exits with that failed for a reason it could name, where no class below says another.
+EXIT_FAILED = 1
+
 
 class BinocularError(Exception):
     """Anything Binocular refuses or fails to do for a reason it can name."""
@@ -15,7 +18,7 @@ class BinocularError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     retry: ClassVar[bool] = False
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = EXIT_FAILED
 
     def __init__(self, message: str = "", /, **details: object) -> None:
         """Say what is wrong; `details` are facts that a program acts on, such as the id of what is in the way."""

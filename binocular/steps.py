@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from binocular import logs
-from binocular.commands import EXIT_FAILED
-from binocular.errors import BinocularError, NotFoundError, of_this_machine
+from binocular.errors import EXIT_FAILED, BinocularError, NotFoundError, of_this_machine
 from binocular.folders import put_folder
 from binocular.settings import Settings, load
 from binocular.store import Store

@@ -66,14 +66,14 @@ class Artifacts:
                         pass
                 self._present.add(uri)
 
-    def keep(self, uri: str, path: Path) -> None:
+    def keep(self, uri: str, path: Path, content_type: str | None = None) -> None:
         """Store what a step wrote at a path, a file or a folder, as the artifact's bytes."""
         key = self._key(uri)
         if path.is_dir():
             for _ in put_folder(self._store, path, key):
                 pass
         elif path.is_file():
-            self._store.put_file(key, path)
+            self._store.put_file(key, path, content_type)
         else:
             return
         self.stored.add(uri)

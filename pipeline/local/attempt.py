@@ -17,7 +17,7 @@ from binocular import processes
 from binocular.errors import BinocularError, TaskError
 from binocular.store import SCHEMES
 from pipeline.local import execute, task
-from pipeline.local.artifacts import LOG, Artifacts, local_path, split
+from pipeline.local.artifacts import LOG, LOG_TYPE, Artifacts, local_path, split
 from pipeline.local.cache import fingerprint
 from pipeline.local.inputs import Data, Result
 from pipeline.local.package import Package
@@ -194,7 +194,7 @@ def _execute(execution: Execution) -> Result:
         error = error or str(failure)
     error += f"\n{task.last_lines(process.log)}" if error else ""
     try:
-        place.artifacts.keep(execution.log_uri, process.log)
+        place.artifacts.keep(execution.log_uri, process.log, LOG_TYPE)
     except BinocularError as failure:
         error = f"{error}\nits log was not stored: {failure}".strip()
     return Result("FAILED" if error else "SUCCEEDED", outputs, error)
