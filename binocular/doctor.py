@@ -23,7 +23,7 @@ import psutil
 import urllib3
 
 from binocular import processes, registry, stack
-from binocular.errors import BinocularError, of_this_machine
+from binocular.errors import BinocularError, in_words
 from binocular.parts import GATEWAY_TOKEN, gateway_url, parts
 from binocular.runs import Runs
 from binocular.s3 import Endpoint, trusting
@@ -126,8 +126,7 @@ def _ports(settings: Settings) -> Iterator[Finding]:
     try:
         wanted = parts(settings)
     except (BinocularError, OSError) as error:
-        says = of_this_machine(error) if isinstance(error, OSError) else str(error)
-        yield Finding("home", "wrong", says, f"mend that, or set {variable('home')} to another folder")
+        yield Finding("home", "wrong", in_words(error), f"mend that, or set {variable('home')} to another folder")
         return
     for part in wanted:
         for port in part.ports:

@@ -360,6 +360,11 @@ class DiskFullError(BinocularError):
     retry = True
 
 
+def in_words(error: Exception) -> str:
+    """An error of ours, or one of the operating system, as one line."""
+    return of_this_machine(error) if isinstance(error, OSError) else str(error)
+
+
 def of_this_machine(error: OSError) -> str:
     """What the operating system refused, as one line: the path, then why, then what helps where that is plain."""
     said = f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error)

@@ -149,8 +149,8 @@ class Connection:
                 with closing(body):
                     for chunk in body.stream(CHUNK_BYTES):
                         offset += len(chunk)
-                        patience.progress()
                         yield chunk
+                        patience.progress()  # from here: what the reader took its time for is no silence
             except (MinioException, urllib3.exceptions.HTTPError) as error:
                 patience.wait_or_raise(self.explain(f"read {key}", error), error)
 

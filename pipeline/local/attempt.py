@@ -257,7 +257,10 @@ def backoff_s(step: Step, failures: int) -> float | None:
         return None
     first = _seconds(policy.get("backoffDuration", "0s"))
     longest = _seconds(policy.get("backoffMaxDuration", "3600s"))
-    return float(min(first * (policy.get("backoffFactor") or 1) ** (failures - 1), longest))
+    try:
+        return float(min(first * (policy.get("backoffFactor") or 1) ** (failures - 1), longest))
+    except OverflowError:
+        return longest if first else 0.0
 
 
 def _seconds(text: str) -> float:

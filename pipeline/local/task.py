@@ -57,11 +57,14 @@ class Process:
             with self.log.open("ab") as output:
                 self._popen = _start(command, folder, environment, output.fileno())
         deadline = time.monotonic() + timeout_s if timeout_s else None
-        while (code := self._wait(deadline)) is None:
-            meanwhile()
-            if deadline is not None and time.monotonic() >= deadline:
-                self.stop(f"timed out after {timeout_s:g} s")
-        processes.signal_group(self._popen.pid, signal.SIGKILL)  # what it left in its group
+        try:
+            while (code := self._wait(deadline)) is None:
+                meanwhile()
+                if deadline is not None and time.monotonic() >= deadline:
+                    self.stop(f"timed out after {timeout_s:g} s")
+        finally:  # also what it left in its group
+            processes.signal_group(self._popen.pid, signal.SIGKILL)
+            self._popen.wait()
         return None if self.stopped else code
 
     def _wait(self, deadline: float | None) -> int | None:
