@@ -18,7 +18,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from binocular.errors import BinocularError, NotFoundError
+from binocular.errors import BinocularError, NotFoundError, in_words
 from binocular.pipelines import Theirs
 from binocular.runs import Runs
 from binocular.settings import Settings, variable
@@ -91,8 +91,8 @@ def _main() -> None:
     while True:
         try:
             schedule(settings, settings.gateway_retrain_cron)
-        except BinocularError as error:
-            print(f"trainings are not scheduled yet: {error}", file=sys.stderr)
+        except (BinocularError, OSError) as error:
+            print(f"trainings are not scheduled yet: {in_words(error)}", file=sys.stderr)
             time.sleep(AGAIN_S)
         else:
             return

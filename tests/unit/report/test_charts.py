@@ -34,6 +34,13 @@ def test_an_axis_covers_what_it_is_told_to_and_every_point_beyond() -> None:
     assert [tick.text for tick in chart.y_ticks] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
 
 
+@pytest.mark.parametrize("value", [0.0, 3.0, -1e20, 1e300])
+def test_one_value_alone_has_room_on_both_sides(value: float) -> None:
+    chart = line_chart("", "", [Line("a", ((1.0, value), (2.0, value)))], Axis(""), Axis(""))
+    assert [y for _, y in places(chart.curves[0].path)] == [pytest.approx((TOP + HEIGHT - BOTTOM) / 2)] * 2
+    assert len(chart.y_ticks) >= 2
+
+
 @pytest.mark.parametrize("last", [1, 2, 7, 40, 1234, 1e6])
 def test_ticks_are_few_round_and_on_the_axis(last: float) -> None:
     line = Line("a", ((0.0, 0.0), (last, last / 1e5)))
