@@ -148,8 +148,25 @@ def _written(path: Path, *, strict: bool) -> Json:
         return {}
     except (ValueError, RecursionError):
         written = None
-    if isinstance(written, dict):
-        return written
+    if _is_account(written):
+        return dict(written)
     if strict:
-        raise TaskError(f"the step's {OUTPUT_FILE} is no JSON object of at most {LARGEST_OUTPUT_BYTES} bytes")
+        raise TaskError(
+            f"the step's {OUTPUT_FILE} is no JSON object as kfp's executor writes it, of at most"
+            f" {LARGEST_OUTPUT_BYTES} bytes"
+        )
     return {}
+
+
+def _is_account(written: Value) -> bool:
+    """Whether it has the shape that kfp's executor gives it; any program may write the file."""
+    if not isinstance(written, dict) or not isinstance(written.get("parameterValues", {}), dict):
+        return False
+    artifacts = written.get("artifacts", {})
+    return isinstance(artifacts, dict) and all(map(_is_listed, artifacts.values()))
+
+
+def _is_listed(artifact: Value) -> bool:
+    some = artifact.get("artifacts") if isinstance(artifact, dict) else None
+    first = some[0] if isinstance(some, list) and some else None
+    return isinstance(first, dict) and isinstance(first.get("metadata", {}), dict)

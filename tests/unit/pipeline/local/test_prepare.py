@@ -68,6 +68,11 @@ def test_outputs_come_from_the_executor_or_from_files(made: Step, tmp_path: Path
         ("[]", "no JSON object"),
         ("{", "no JSON object"),
         ("[" * 100_000, "no JSON object"),
+        ('{"parameterValues": []}', "no JSON object"),
+        ('{"artifacts": 3}', "no JSON object"),
+        ('{"artifacts": {"data": []}}', "no JSON object"),
+        ('{"artifacts": {"data": {"artifacts": []}}}', "no JSON object"),
+        ('{"artifacts": {"data": {"artifacts": [{"metadata": 1}]}}}', "no JSON object"),
     ],
 )
 def test_outputs_that_no_backend_could_store_fail_the_step(
