@@ -19,6 +19,7 @@ PAUSE_S, LONGEST_PAUSE_S = 0.5, 10.0
 REFUSED = 400
 # Too much to do; or a part behind the gateway is not there.
 BUSY, UNAVAILABLE = 429, 503
+RETRY_AFTER = "retry_after"
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Asked:
             try:
                 return self._once(method, path, body, headers or {})
             except BinocularError as error:
-                pause = float(str(error.details.get("retry_after", PAUSE_S)))
+                pause = float(str(error.details.get(RETRY_AFTER, PAUSE_S)))
                 if not error.retry or time.monotonic() + pause > deadline:
                     raise
             time.sleep(min(pause, LONGEST_PAUSE_S))
@@ -56,22 +57,31 @@ class Asked:
                 retries=False,
                 redirect=False,
             )
-            told: dict[str, Any] = json.loads(answer.data)
+            told = json.loads(answer.data)
         except urllib3.exceptions.HTTPError as error:
             reason = str(getattr(error, "reason", error)).rpartition(": ")[2]
             raise GatewayUnavailableError(
                 f"the gateway {self.url} is not answering ({reason}); `binocular up` starts it"
             ) from None
         except ValueError:
-            raise GatewayUnavailableError(f"{self.url} answers, but it is no gateway") from None
+            told = None
+        if not isinstance(told, dict):
+            raise no_gateway(self.url)
         if answer.status >= REFUSED:
             raise _refusal(answer.status, told, answer.headers.get("Retry-After"))
         return told
 
 
+def no_gateway(url: str) -> GatewayUnavailableError:
+    """The error that says that something else answers at this address."""
+    return GatewayUnavailableError(f"{url} answers, but it is no gateway: is the address right?")
+
+
 def _refusal(status: int, told: Mapping[str, Any], retry_after: str | None) -> BinocularError:
+    # What stands in between may answer too, with fields of its own.
     details = {**told, "status": status}
+    details.pop(RETRY_AFTER, None)
     if retry_after and retry_after.isdecimal():
-        details["retry_after"] = int(retry_after)
+        details[RETRY_AFTER] = int(retry_after)
     kind = GatewayUnavailableError if status in {BUSY, UNAVAILABLE} else GatewayRefusedError
     return kind(str(told.get("detail") or told.get("title") or status), **details)

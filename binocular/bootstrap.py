@@ -14,7 +14,7 @@ import secrets
 import sys
 
 from binocular import logs
-from binocular.errors import BinocularError
+from binocular.errors import EXIT_FAILED, BinocularError, of_this_machine
 from binocular.kubernetes import Cluster, Secret
 from binocular.settings import load
 from binocular.store import connect
@@ -73,6 +73,9 @@ def main() -> int:
     except BinocularError as error:
         print(f"bootstrap: {error}", file=sys.stderr)
         return error.exit_code
+    except OSError as error:
+        print(f"bootstrap: {of_this_machine(error)}", file=sys.stderr)
+        return EXIT_FAILED
     return 0
 
 

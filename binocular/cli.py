@@ -14,7 +14,8 @@ from rich.table import Table
 from rich.text import Text
 
 from binocular import cli_models, cli_predict, cli_runs, cli_tokens, doctor, follow, logs, settings_page, stack
-from binocular.commands import EXIT_FAILED, run
+from binocular.commands import run
+from binocular.errors import EXIT_FAILED
 from binocular.sample import spec
 from binocular.settings import Settings, load, unknown_variables
 from binocular.state import PartState
@@ -130,7 +131,14 @@ def examine(settings: Settings) -> None:
 
 @cli.command("logs")
 @click.argument("names", nargs=-1, metavar="[PART]...")
-@click.option("-n", "--lines", default=20, show_default=True, help="Lines to begin with, of each part.")
+@click.option(
+    "-n",
+    "--lines",
+    type=click.IntRange(min=0),
+    default=20,
+    show_default=True,
+    help="Lines to begin with, of each part.",
+)
 @click.option("-f", "--follow", "following", is_flag=True, help="Go on as lines are written.")
 @click.pass_obj
 def show_logs(settings: Settings, names: tuple[str, ...], lines: int, following: bool) -> None:
@@ -150,15 +158,29 @@ def show_settings(settings: Settings, markdown: bool) -> None:
     table = Table("setting", "value", "from", box=None, pad_edge=False)
     for name in Settings.model_fields:
         origin = settings.origin(name)
-        table.add_row(name, settings.shown(name), origin, style="" if origin == "default" else "bold")
+        table.add_row(name, escape(settings.shown(name)), origin, style="" if origin == "default" else "bold")
     console.print(table)
 
 
 @cli.command("sample")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--images", default=spec.IMAGES, show_default=True, help="Images in each class.")
-@click.option("--size", default=spec.SIZE, show_default=True, help="Width and height in pixels.")
-@click.option("--seed", default=0, show_default=True, help="Another seed draws other images.")
+@click.option(
+    "--images", type=click.IntRange(min=1), default=spec.IMAGES, show_default=True, help="Images in each class."
+)
+@click.option(
+    "--size",
+    type=click.IntRange(min=spec.SMALLEST),
+    default=spec.SIZE,
+    show_default=True,
+    help="Width and height in pixels.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="Another seed draws other images.",
+)
 @click.option("--split", is_flag=True, help="Lay it out as train/<class> and test/<class>.")
 @click.option(
     "--plant",
@@ -177,4 +199,4 @@ def make_sample(
         planted = write(folder, wanted, lambda: bar.update(1))
     for fault in planted:
         console.print(f"planted {fault.fault}: {', '.join(fault.files)}", markup=False)
-    console.print(f"{wanted.total} images in {len(spec.CLASSES)} classes: {folder}")
+    console.print(f"{wanted.total} images in {len(spec.CLASSES)} classes: {folder}", markup=False)

@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
+from rich.markup import escape
 
 from binocular import scheduling
+from binocular.cli_runs import pair
 from binocular.client import Client
 from binocular.parts import gateway_token, gateway_url
 from binocular.settings import Settings
@@ -27,9 +30,9 @@ def predict(settings: Settings, images: tuple[Path, ...], *, as_json: bool, wait
         if as_json:
             click.echo(found.model_dump_json())
             continue
-        guess = "" if found.label == found.best_guess else f", perhaps {found.best_guess}"
+        guess = "" if found.label == found.best_guess else f", perhaps {escape(found.best_guess)}"
         console.print(
-            f"{path}: [bold]{found.label}[/bold]{guess} ({found.confidence:.0%}, version"
+            f"{escape(str(path))}: [bold]{escape(found.label)}[/bold]{guess} ({found.confidence:.0%}, version"
             f" {found.model.version}, {found.latency_ms.total:.0f} ms)"
         )
 
@@ -39,9 +42,8 @@ def predict(settings: Settings, images: tuple[Path, ...], *, as_json: bool, wait
 @click.pass_obj
 def retrain(settings: Settings, given: tuple[str, ...]) -> None:
     """Train again on what there is and what people sent since. `binocular runs` shows how it goes."""
-    parameters = {}
-    for each in given:
-        name, _, value = each.partition("=")
+    parameters: dict[str, Any] = {}
+    for name, value in map(pair, given):
         try:
             parameters[name] = json.loads(value)
         except ValueError:

@@ -1,6 +1,5 @@
 """`binocular run` and `binocular runs`: starting pipelines and watching them."""
 
-import importlib.util
 import time
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
@@ -9,19 +8,21 @@ from pathlib import Path
 import click
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from binocular.errors import (
     BinocularError,
-    NotFoundError,
     PipelinesUnavailableError,
     RequestError,
     RunFailedError,
 )
 from binocular.flow import ENDED
 from binocular.logs import said
-from binocular.runs import Runs, Step, Theirs, chosen, steps
+from binocular.pipelines import Theirs
+from binocular.runs import Runs, Step, chosen, steps
+from binocular.scheduling import own_package
 from binocular.settings import Settings
 
 POLL_S = 1.0
@@ -46,10 +47,10 @@ def run_pipeline(
     settings: Settings, package: Path | None, given: tuple[str, ...], name: str, *, no_cache: bool, detach: bool
 ) -> None:
     """Run PACKAGE, or the project's own pipeline, and watch it. Exit code 0 if it succeeded."""
-    wanted = package or _own_package()
+    wanted = package or own_package()
     runs = Runs(settings)
     title = name or f"{wanted.stem} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    run_id = runs.submit(wanted, dict(map(_pair, given)), title, cache=False if no_cache else None)
+    run_id = runs.submit(wanted, dict(map(pair, given)), title, cache=False if no_cache else None)
     console.print(f"run {run_id}", markup=False)
     if not detach:
         watch(runs, run_id)
@@ -94,7 +95,7 @@ def watch(runs: Runs, run_id: str) -> None:
             runs.terminate(run_id)
     if failure := _failure(run):
         raise RunFailedError(failure)
-    console.print(f"[green]{run.state}[/green] in {_took(run)}{_verdict(run)}")
+    console.print(f"[green]{run.state}[/green] in {_took(run)}{escape(_verdict(run))}")
 
 
 def _follow(runs: Runs, run_id: str) -> Theirs:
@@ -207,16 +208,9 @@ def _first_line(text: str) -> str:
     return text.splitlines()[0] if text else ""
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair(text: str) -> tuple[str, str]:
+    """The name and the value of an option `--param`."""
     name, mark, value = text.partition("=")
     if not mark or not name:
         raise RequestError(f"--param {text!r}: expected NAME=VALUE")
     return name, value
-
-
-def _own_package() -> Path:
-    """The compiled pipeline of this project."""
-    spec = importlib.util.find_spec("pipeline")
-    if spec is None or not spec.submodule_search_locations:
-        raise NotFoundError("the package `pipeline` is not installed; name a compiled package")
-    return Path(next(iter(spec.submodule_search_locations))) / "pipeline.yaml"

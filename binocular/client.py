@@ -24,9 +24,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import urllib3
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
-from binocular.asking import Asked
+from binocular.asking import Asked, no_gateway
 from binocular.errors import RunFailedError, SourceError
 from binocular.flow import ENDED
 from binocular.layout import Layout, is_candidate
@@ -75,14 +75,13 @@ class Client:
         """
         total = Taken(stored=0, duplicates=0, labels={}, refused=[], conflicts=[])
         for name, files in _requests(_labelled(source, label)):
-            form = {"label": name}
             body, kind = urllib3.encode_multipart_formdata(
-                [*form.items(), *(("files", (path.name, path.read_bytes())) for path in files)]
+                [("label", name), *(("files", (path.name, path.read_bytes())) for path in files)]
             )
             total = _sum(total, self._ask(Taken, "POST", "/v1/images", body, {"Content-Type": kind}))
         return total
 
-    def retrain(self, **parameters: object) -> Started:
+    def retrain(self, /, **parameters: object) -> Started:
         """Start a training; parameters are the pipeline's. Refused while another goes, with its `run_id`."""
         # Made once a call, so that asking again cannot start a second.
         headers = {**JSON, "Idempotency-Key": uuid.uuid4().hex}
@@ -132,8 +131,11 @@ class Client:
         body: bytes | None = None,
         headers: dict[str, str] | None = None,
     ) -> M:
-        # What a newer gateway says beyond this is no error.
-        return answers.model_validate(self._gateway.json(method, path, body, headers), extra="ignore")
+        told = self._gateway.json(method, path, body, headers)
+        try:
+            return answers.model_validate(told, extra="ignore")  # a newer gateway may say more
+        except ValidationError:
+            raise no_gateway(self._gateway.url) from None
 
 
 def _json(told: BaseModel) -> bytes:

@@ -9,9 +9,8 @@ from typing import NoReturn
 
 import click
 
-from binocular.errors import BinocularError, of_this_machine
+from binocular.errors import EXIT_FAILED, BinocularError, of_this_machine
 
-EXIT_FAILED = 1
 EXIT_BUG = 70  # what sysexits.h calls an internal software error
 EXIT_INTERRUPTED = 130
 DEBUG = "--debug"

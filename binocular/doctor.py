@@ -3,7 +3,8 @@
     for finding in examine(settings):
         print(finding.level, finding.what, finding.says, finding.mend)
 
-Each check looks at one thing. Nothing is changed, but for a probe in the store that is taken away again.
+Each check looks at one thing. What `binocular up` makes first, folders and keys, is made here too; a probe in the
+store is taken away again.
 """
 
 import os
@@ -22,8 +23,10 @@ import psutil
 import urllib3
 
 from binocular import processes, registry, stack
-from binocular.errors import BinocularError
-from binocular.parts import GATEWAY_TOKEN, PIPELINES_HEALTH, gateway_url, parts
+from binocular.errors import BinocularError, in_words
+from binocular.parts import GATEWAY_TOKEN, gateway_url, parts
+from binocular.runs import Runs
+from binocular.s3 import Endpoint, trusting
 from binocular.settings import Settings, unknown_variables, variable
 from binocular.store import connect
 
@@ -120,7 +123,12 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 def _ports(settings: Settings) -> Iterator[Finding]:
     """Ports that somebody else holds while nothing of ours runs."""
-    for part in parts(settings):
+    try:
+        wanted = parts(settings)
+    except (BinocularError, OSError) as error:
+        yield Finding("home", "wrong", in_words(error), f"mend that, or set {variable('home')} to another folder")
+        return
+    for part in wanted:
         for port in part.ports:
             if not processes.is_free(port):
                 says = f"port {port} of {part.name} is taken by {processes.holder(port)}"
@@ -146,7 +154,7 @@ def _store(settings: Settings) -> Iterator[Finding]:
         return
     yield Finding("object store", "fine", f"{store.endpoint.url} keeps what is written")
     if settings.store_url:
-        yield _clock(store.endpoint.url)
+        yield _clock(store.endpoint)
     if present is None:
         yield Finding(
             "model",
@@ -158,10 +166,13 @@ def _store(settings: Settings) -> Iterator[Finding]:
         yield Finding("model", "fine", f"version {present.version} of {settings.model_name} is in production")
 
 
-def _clock(url: str) -> Finding:
+def _clock(endpoint: Endpoint) -> Finding:
+    url = endpoint.url
     try:
-        told = urllib3.request("GET", url, timeout=ANSWERS_WITHIN_S, retries=False).headers.get("Date", "")
-        skew = abs((datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds())
+        pool = urllib3.PoolManager(ssl_context=trusting(endpoint.ca_file))
+        told = pool.request("GET", url, timeout=ANSWERS_WITHIN_S, retries=False).headers.get("Date", "")
+        there = parsedate_to_datetime(told).replace(tzinfo=UTC)  # HTTP knows no other zone
+        skew = abs((datetime.now(UTC) - there).total_seconds())
     except (urllib3.exceptions.HTTPError, ValueError):
         return Finding("clock", "doubtful", f"{url} does not tell the time")
     if skew <= LARGEST_SKEW_S:
@@ -170,15 +181,18 @@ def _clock(url: str) -> Finding:
 
 
 def _pipelines(settings: Settings) -> Finding:
-    return _asked("pipelines", f"{settings.kfp_url}{PIPELINES_HEALTH}", f"check {variable('kfp_url')}")
+    """Asked as every command asks: with its token, its namespace and its authority."""
+    try:
+        Runs(settings.model_copy(update={"kfp_timeout_s": ANSWERS_WITHIN_S})).newest(1)
+    except BinocularError as error:
+        return Finding("pipelines", "wrong", str(error), f"check {variable('kfp_url')}")
+    return Finding("pipelines", "fine", f"{settings.kfp_url} answers")
 
 
 def _gateway(settings: Settings) -> Finding:
     """Ready means that the model and the store answer, as the gateway sees them."""
-    return _asked("predictions", f"{gateway_url(settings)}/readyz", "see what is said of the parts above")
-
-
-def _asked(what: str, url: str, mend: str) -> Finding:
+    what, mend = "predictions", "see what is said of the parts above"
+    url = f"{gateway_url(settings)}/readyz"
     try:
         answer = urllib3.request("GET", url, timeout=ANSWERS_WITHIN_S, retries=False)
     except urllib3.exceptions.HTTPError as error:

@@ -160,8 +160,8 @@ def _check_scheme(url: str, named: str) -> None:
     except ValueError:
         valid = False
     if not valid:
-        leads = f"leads to {url[:200]!r}, which" if url != named else ""
-        raise SourceError(f"{named.partition('?')[0][:200]!r} {leads} is no http or https URL; name one that is")
+        leads = f" leads to {url.partition('?')[0][:200]!r}, which" if url != named else ""
+        raise SourceError(f"{named.partition('?')[0][:200]!r}{leads} is no http or https URL; name one that is")
 
 
 def _begin(response: requests.Response, url: str, sink: PartialFile) -> None:

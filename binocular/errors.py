@@ -8,6 +8,9 @@ A message names what came, what was expected and what to change. It never holds 
 import errno
 from typing import ClassVar
 
+# What a command exits with that failed for a reason it could name, where no class below says another.
+EXIT_FAILED = 1
+
 
 class BinocularError(Exception):
     """Anything Binocular refuses or fails to do for a reason it can name."""
@@ -15,9 +18,9 @@ class BinocularError(Exception):
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
     retry: ClassVar[bool] = False
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[int] = EXIT_FAILED
 
-    def __init__(self, message: str = "", **details: object) -> None:
+    def __init__(self, message: str = "", /, **details: object) -> None:
         """Say what is wrong; `details` are facts that a program acts on, such as the id of what is in the way."""
         super().__init__(message)
         self.details = details
@@ -355,6 +358,11 @@ class DiskFullError(BinocularError):
     status = 507
     code = "disk_full"
     retry = True
+
+
+def in_words(error: Exception) -> str:
+    """An error of ours, or one of the operating system, as one line."""
+    return of_this_machine(error) if isinstance(error, OSError) else str(error)
 
 
 def of_this_machine(error: OSError) -> str:

@@ -65,8 +65,10 @@ class PartialFile:
         return hashlib.file_digest(self._file, "sha256")
 
     def write(self, data: bytes) -> None:
-        """Append."""
-        self._file.write(data)
+        """Append all of it, or raise OSError."""
+        left = memoryview(data)
+        while left:  # a disk that runs full takes a part without a word, and refuses the next
+            left = left[self._file.write(left) :]
 
     def restart(self) -> None:
         """Forget what is there."""

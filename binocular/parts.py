@@ -30,7 +30,7 @@ class Part:
     ports: list[int]
     port_setting: str  # what to change where a port is taken
     url: str
-    ready: Callable[[], object]  # raises a BinocularError until the part does its work
+    ready: Callable[[], object]  # raises a BinocularError or an OSError until the part does its work
     environment: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -24,7 +24,12 @@ def mark(home: Path) -> dict[str, str]:
 
 def ours(home: Path) -> list[psutil.Process]:
     """Every living process of the stack in `home`, children of children included."""
-    return [process for process in psutil.process_iter() if _mark_of(process) == str(home)]
+    return marked(MARK, str(home))
+
+
+def marked(mark: str, value: str) -> list[psutil.Process]:
+    """Every living process whose environment holds a mark with this value."""
+    return [process for process in psutil.process_iter() if _mark_of(process, mark) == value]
 
 
 def stop(processes: Iterable[psutil.Process], patience_s: float) -> None:
@@ -44,6 +49,15 @@ def signal_group(leader: int, number: signal.Signals) -> None:
     """Signal a process and all that it started, which share its process group."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(leader, number)
+
+
+def ended(code: int) -> str:
+    """The exit code of a process in words."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    with contextlib.suppress(ValueError):  # some signals have no name
+        return f"killed by {signal.Signals(-code).name}"
+    return f"killed by signal {-code}"
 
 
 def is_free(port: int) -> bool:
@@ -76,11 +90,11 @@ def listeners(port: int) -> Iterator[psutil.Process]:
                     yield psutil.Process(connection.pid)
 
 
-def _mark_of(process: psutil.Process) -> str | None:
+def _mark_of(process: psutil.Process, mark: str) -> str | None:
     try:
         if process.status() == psutil.STATUS_ZOMBIE:
             return None
-        found: str | None = process.environ().get(MARK)
+        found: str | None = process.environ().get(mark)
         return found
     except (psutil.Error, OSError):
         return None  # ended meanwhile, or somebody else's

@@ -12,6 +12,7 @@ was decided about each candidate, also about those that were turned away, is kep
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -95,8 +96,9 @@ def publish_version(store: Store, name: str, folder: Path, signer: Signer | None
     run = Bundle.read(folder).run
     published = versions(store, name)
     for version in published[: -LOOKED_BACK - 1 : -1]:
-        if facts(store, name, version).run == run:
-            return version
+        with suppress(NotFoundError, IntegrityError):  # deleted meanwhile, or damaged: none that this run made
+            if facts(store, name, version).run == run:
+                return version
     version = max((0, *published, *_retired(store, name))) + 1
     for _ in range(ATTEMPTS):
         if _publish_as(store, name, version, folder, signer):

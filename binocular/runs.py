@@ -1,7 +1,7 @@
 """Runs of pipelines, through kfp's own client: on this machine or on a cluster, as the settings say.
 
     runs = Runs(settings)
-    run_id = runs.submit(Path("pipeline.yaml"), {"epochs": 3}, name="first try")
+    run_id = runs.submit(Path("pipeline.yaml"), {"epochs": "3"}, name="first try")
     runs.get(run_id).state
 
 kfp is imported when a run is started and not before: it takes most of a second and 40 MB.
@@ -10,6 +10,8 @@ kfp is imported when a run is started and not before: it takes most of a second 
 import contextlib
 import io
 import json
+import tarfile
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -30,15 +32,15 @@ from binocular.errors import (
 )
 from binocular.flow import Flow
 from binocular.parts import pipelines_url
-from binocular.pipelines import Asking, whole_client
+from binocular.pipelines import Asking, Theirs, whole_client
 from binocular.settings import Settings, variable
 from binocular.store import connect
 
 T = TypeVar("T")
-Theirs = Any  # an object of kfp's client, which has no types
 EXPERIMENT = "Default"
 PAGE = 100
 LARGEST_LOG_BYTES = 64 << 20
+LONGEST_REASON = 300
 _ERRORS: dict[int, type[BinocularError]] = {400: RequestError, 404: NotFoundError, 409: ConflictError}
 _DENIED = (401, 403)
 
@@ -78,12 +80,12 @@ class Runs:
             return submitting.submit(self._settings, package, parameters, name)
         given = _typed(package, parameters)
         self.newest(1)  # nobody may be there: kfp's client, as it is made, tries for half a minute
-
-        started = self._quietly(
-            lambda: whole_client(self._settings).create_run_from_pipeline_package(
-                str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
+        with _reading(package):
+            started = self._quietly(
+                lambda: whole_client(self._settings).create_run_from_pipeline_package(
+                    str(package), given, run_name=name, experiment_name=EXPERIMENT, enable_caching=cache
+                )
             )
-        )
         return str(started.run_id)
 
     def get(self, run_id: str) -> Theirs:
@@ -121,21 +123,21 @@ class Runs:
         given = _typed(package, parameters)
 
         def create() -> None:
-            with contextlib.redirect_stdout(io.StringIO()):
-                client = whole_client(self._settings)
-                experiment = client.create_experiment(EXPERIMENT, namespace=self._settings.kfp_namespace or None)
-                client.create_recurring_run(
-                    experiment.experiment_id,
-                    name,
-                    description=description,
-                    cron_expression=cron,
-                    max_concurrency=1,
-                    no_catchup=True,
-                    params=given,
-                    pipeline_package_path=str(package),
-                )
+            client = whole_client(self._settings)
+            experiment = client.create_experiment(EXPERIMENT, namespace=self._settings.kfp_namespace or None)
+            client.create_recurring_run(
+                experiment.experiment_id,
+                name,
+                description=description,
+                cron_expression=cron,
+                max_concurrency=1,
+                no_catchup=True,
+                params=given,
+                pipeline_package_path=str(package),
+            )
 
-        self._call(create)
+        with _reading(package):
+            self._quietly(create)
 
     def repeated(self, name: str) -> list[Theirs]:
         """The recurring runs of a name."""
@@ -216,6 +218,18 @@ def _message(error: Theirs) -> str:
         return str(json.loads(error.body)["message"])
     except (ValueError, LookupError, TypeError):
         return f"the pipelines API answered {error.status} {error.reason}"
+
+
+@contextlib.contextmanager
+def _reading(package: Path) -> Iterator[None]:
+    """What kfp's client cannot read as a package becomes an error of ours."""
+    from google.protobuf.json_format import ParseError  # noqa: PLC0415 - comes with kfp
+
+    try:
+        yield
+    except (ParseError, ValueError, TypeError, zipfile.BadZipFile, tarfile.TarError) as error:
+        why = " ".join(str(error).split())[:LONGEST_REASON]
+        raise RequestError(f"{package} is not a compiled pipeline: {why}") from None
 
 
 def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:

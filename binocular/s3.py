@@ -119,7 +119,7 @@ class Connection:
             timeout=urllib3.Timeout(connect=endpoint.timeout_s, read=endpoint.timeout_s),
             maxsize=endpoint.parallel * 2,
             retries=False,
-            ssl_context=_trust(endpoint.ca_file),
+            ssl_context=trusting(endpoint.ca_file),
         )
         self.client = Client(
             parts.netloc,
@@ -149,8 +149,8 @@ class Connection:
                 with closing(body):
                     for chunk in body.stream(CHUNK_BYTES):
                         offset += len(chunk)
-                        patience.progress()
                         yield chunk
+                        patience.progress()  # from here: what the reader took its time for is no silence
             except (MinioException, urllib3.exceptions.HTTPError) as error:
                 patience.wait_or_raise(self.explain(f"read {key}", error), error)
 
@@ -215,7 +215,7 @@ _KINDS: dict[type[BinocularError], set[str]] = {
 }
 
 
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
+def trusting(ca_file: Path | None) -> ssl.SSLContext:
     """Trust the authority named, or those that the system and certifi know."""
     context = ssl.create_default_context(cafile=ca_file)
     if ca_file is None:

@@ -18,8 +18,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from binocular.errors import BinocularError, NotFoundError
-from binocular.runs import Runs, Theirs
+from binocular.errors import BinocularError, NotFoundError, in_words
+from binocular.pipelines import Theirs
+from binocular.runs import Runs
 from binocular.settings import Settings, variable
 
 ENABLED = "ENABLED"
@@ -62,12 +63,18 @@ def times(recurring: Theirs) -> str:
 
 
 def package_of(settings: Settings) -> Path:
-    """The compiled pipeline that trainings run: the one that is named, or ours, found without importing it."""
-    if settings.gateway_package:
-        return settings.gateway_package
+    """The compiled pipeline that trainings run: the one that is named, or ours."""
+    return settings.gateway_package or own_package()
+
+
+def own_package() -> Path:
+    """The compiled pipeline of this project, found without importing it: this library imports no part."""
     spec = find_spec("pipeline")
     if spec is None or not spec.submodule_search_locations:
-        raise NotFoundError(f"no pipeline is installed here; name its package in {variable('gateway_package')}")
+        raise NotFoundError(
+            "the package `pipeline` is not installed; name a compiled pipeline instead, for trainings in"
+            f" {variable('gateway_package')}"
+        )
     return Path(spec.submodule_search_locations[0], "pipeline.yaml")
 
 
@@ -84,8 +91,8 @@ def _main() -> None:
     while True:
         try:
             schedule(settings, settings.gateway_retrain_cron)
-        except BinocularError as error:
-            print(f"trainings are not scheduled yet: {error}", file=sys.stderr)
+        except (BinocularError, OSError) as error:
+            print(f"trainings are not scheduled yet: {in_words(error)}", file=sys.stderr)
             time.sleep(AGAIN_S)
         else:
             return

@@ -97,6 +97,9 @@ def _absolute_if_given(path: Path | None) -> Path | None:
     return None if path is None else _absolute(path)
 
 
+File = Annotated[FilePath, AfterValidator(_absolute)]
+
+
 class Settings(BaseSettings):
     """The settings of every part; a frozen value."""
 
@@ -138,7 +141,7 @@ class Settings(BaseSettings):
     store_region: str = Field("us-east-1", min_length=1)
     """Region that requests are signed for."""
 
-    store_ca_file: FilePath | None = None
+    store_ca_file: File | None = None
     """PEM file of the authority that signed the endpoint's certificate, where the system does not know it."""
 
     store_timeout_s: float = Field(10, gt=0, le=600)
@@ -169,7 +172,7 @@ class Settings(BaseSettings):
     kfp_namespace: str = Field("", pattern=r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)?$")
     """Namespace whose runs are meant, where Kubeflow has several users. Empty: there is one."""
 
-    kfp_ca_file: FilePath | None = None
+    kfp_ca_file: File | None = None
     """PEM file of the authority that signed the certificate of `BINOCULAR_KFP_URL`, where the system does not know
     it."""
 
@@ -257,7 +260,7 @@ class Settings(BaseSettings):
     gateway_keep_mb: int = Field(1024, ge=1)
     """Most MB that the kept images of predictions take; the oldest go first."""
 
-    gateway_package: FilePath | None = None
+    gateway_package: File | None = None
     """Compiled pipeline that a retraining runs. Empty: the one that comes with Binocular."""
 
     gateway_retrain_after: int = Field(0, ge=0)
@@ -268,7 +271,7 @@ class Settings(BaseSettings):
     """When trainings are started at set times, for example `0 0 3 * * *` every night at three; the gateway sees to
     it as it starts. Empty: what `binocular schedule` said stays."""
 
-    minio_binary: FilePath | None = None
+    minio_binary: File | None = None
     """A `minio` server, for the object store's integration tests to run against as well.
     Empty: `minio` on PATH, or the one that `make minio` built."""
 
@@ -289,11 +292,11 @@ class Settings(BaseSettings):
     """Versions that `binocular prune` leaves in the store, the newest ones; the one in production and the one
     before it stay in any case."""
 
-    model_signing_key: FilePath | None = None
+    model_signing_key: File | None = None
     """PEM file with the private key, ECDSA or Ed25519, that versions are signed with when they are published.
     Empty: they are not signed."""
 
-    model_public_keys: FilePath | None = None
+    model_public_keys: File | None = None
     """PEM file with one or more public keys. Given, the puller takes only versions that one of them signed."""
 
     puller_folder: Annotated[Path | None, AfterValidator(_absolute_if_given), Accepts("a path, or nothing")] = None
@@ -386,7 +389,10 @@ def unknown_variables() -> list[str]:
 def _sources(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each source with what it sets, the strongest first."""
     yield "environment", EnvSettingsSource(Settings)()
-    dotenv = DotEnvSettingsSource(Settings, env_file=folder / DOTENV)
+    try:
+        dotenv = DotEnvSettingsSource(Settings, env_file=folder / DOTENV)
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{folder / DOTENV}: not in UTF-8: {error}") from None
     ours = {name.removeprefix(PREFIX.lower()) for name in dotenv.env_vars if name.startswith(PREFIX.lower())}
     found = dotenv()
     # It may hold other programs' variables; an empty one of ours is not in `found`, a misspelt one is not a field.
@@ -430,7 +436,7 @@ _WORDS = {
     str: "text",
     bool: "true or false",
     Path: "a path",
-    FilePath: "the path of a file that exists",
+    File: "the path of a file that exists",
     SecretStr: "text",
 }
 _LIMITS = {"gt": "above", "ge": "from", "le": "to"}

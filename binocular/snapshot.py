@@ -129,19 +129,30 @@ def write(snapshot: Snapshot, folder: Path) -> None:
 
 def read(folder: Path) -> Snapshot:
     """The snapshot in a folder; IntegrityError if its rows are not those its digest was made from."""
+    digest = _digest(folder)
+    rows = (_row(line) for line in read_lines(folder / ROWS))
+    try:
+        snapshot = freeze(rows, (_rejected(line) for line in read_lines(folder / REJECTED)))
+    except (LookupError, TypeError, AttributeError) as error:
+        raise IntegrityError(f"{folder} is damaged: a row of {ROWS} or {REJECTED} is none ({error})") from None
+    if snapshot.digest != digest:
+        raise IntegrityError(f"{folder / ROWS} is damaged: its digest is not {digest}")
+    return snapshot
+
+
+def _digest(folder: Path) -> str:
+    """The digest that the facts of a folder name."""
     try:
         facts = json.loads((folder / FACTS).read_text(encoding="utf-8"))
+        if facts["format"] != FORMAT:
+            raise IntegrityError(
+                f"{folder} has format {facts['format']}, this release reads format {FORMAT}: ingest again"
+            )
+        return str(facts["digest"])
     except FileNotFoundError:
         raise NotFoundError(f"{folder} holds no snapshot: {FACTS} is missing") from None
-    if facts["format"] != FORMAT:
-        raise IntegrityError(
-            f"{folder} has format {facts['format']}, this release reads format {FORMAT}: ingest again"
-        )
-    rows = (_row(line) for line in read_lines(folder / ROWS))
-    snapshot = freeze(rows, (_rejected(line) for line in read_lines(folder / REJECTED)))
-    if snapshot.digest != facts["digest"]:
-        raise IntegrityError(f"{folder / ROWS} is damaged: its digest is not {facts['digest']}")
-    return snapshot
+    except (ValueError, LookupError, TypeError) as error:
+        raise IntegrityError(f"{folder / FACTS} is damaged: {error}") from None
 
 
 def images(folder: Path, rows: Iterable[Row]) -> Iterator[tuple[Row, bytes]]:

@@ -1,5 +1,6 @@
 """Starting, stopping and describing the parts of one machine: what `binocular up`, `down`, `status` do."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -42,7 +43,8 @@ def up(settings: Settings) -> Iterator[PartState]:
     except BaseException:
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
-            process.wait(DOWN_WITHIN_S)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # what went wrong first is what counts
+                process.wait(DOWN_WITHIN_S)
         raise
 
 
@@ -65,7 +67,7 @@ def _spawn(settings: Settings) -> subprocess.Popen[bytes]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "BINOCULAR_HOME": str(settings.home)},
+            env={**os.environ, variable("home"): str(settings.home)},
         )
 
 
@@ -119,9 +121,10 @@ def _end_supervisor(settings: Settings) -> None:
     _wait(lambda: state.lock_owner(settings) is not None, LOCKED_WITHIN_S)
     owner = state.lock_owner(settings)
     if owner is not None:
-        os.kill(owner, signal.SIGTERM)
-        if not _wait(lambda: not state.is_locked(settings), DOWN_WITHIN_S):
-            os.kill(owner, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):  # it ended meanwhile: somebody else may be stopping it too
+            os.kill(owner, signal.SIGTERM)
+            if not _wait(lambda: not state.is_locked(settings), DOWN_WITHIN_S):
+                os.kill(owner, signal.SIGKILL)
 
 
 def status(settings: Settings) -> tuple[bool, list[PartState]]:

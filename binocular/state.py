@@ -78,7 +78,7 @@ def write_state(settings: Settings, state: State) -> None:
 def is_locked(settings: Settings) -> bool:
     """Whether a supervisor lives."""
     with contextlib.suppress(FileNotFoundError), (run_folder(settings) / LOCK).open("rb") as file:
-        return not _try_lock(file)
+        return not _try_lock(file, fcntl.LOCK_SH)  # shared: two who look do not see one another
     return False
 
 
@@ -90,9 +90,9 @@ def lock_owner(settings: Settings) -> int | None:
     return int(text) if text.strip().isdigit() else None
 
 
-def _try_lock(file: IO[bytes]) -> bool:
+def _try_lock(file: IO[bytes], kind: int) -> bool:
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
     except OSError:
         return False
     return True
@@ -104,7 +104,7 @@ def hold_lock(settings: Settings) -> Iterator[bool]:
     with (run_folder(settings) / LOCK).open("a+b") as file:
         # Somebody who only looks (`is_locked`) holds the lock for an instant: one refusal proves nothing.
         for _ in range(LOCK_ATTEMPTS):
-            if _try_lock(file):
+            if _try_lock(file, fcntl.LOCK_EX):
                 break
             time.sleep(LOCK_PAUSE_S)
         else:

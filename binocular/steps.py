@@ -9,10 +9,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from binocular import logs
-from binocular.commands import EXIT_FAILED
-from binocular.errors import BinocularError, NotFoundError, of_this_machine
+from binocular.errors import EXIT_FAILED, BinocularError, NotFoundError, of_this_machine
 from binocular.folders import put_folder
 from binocular.settings import Settings, load
 from binocular.store import Store
@@ -33,7 +33,7 @@ def step() -> Iterator[Settings]:
         _leave(of_this_machine(error), EXIT_FAILED)
 
 
-def _leave(message: str, code: int) -> None:
+def _leave(message: str, code: int) -> NoReturn:
     log.error(message)
     sys.exit(code)
 

@@ -15,9 +15,9 @@ import time
 from dataclasses import replace
 
 from binocular import logs, processes
-from binocular.errors import BinocularError, PortBusyError, ProcessError, of_this_machine
+from binocular.errors import BinocularError, PortBusyError, ProcessError, in_words
 from binocular.parts import Part, parts
-from binocular.settings import Settings, load
+from binocular.settings import Settings, load, variable
 from binocular.state import Condition, PartState, State, hold_lock, log_folder, write_state
 
 TICK_S = 0.1
@@ -26,6 +26,8 @@ START_WITHIN_S = 60.0
 START_ATTEMPTS = 3
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
+# By then the pause is the longest; a number that doubles for a night is more than a float holds.
+MOST_DOUBLINGS = 10
 STABLE_S = 60.0
 STOP_WITHIN_S = 15.0
 LONGEST_LOG_BYTES = 10 << 20
@@ -66,7 +68,7 @@ class Runner:
             **os.environ,
             **self.part.environment,
             **processes.mark(self.home),
-            "BINOCULAR_HOME": str(self.home),
+            variable("home"): str(self.home),
         }
         with self.log_path.open("ab") as output:
             self._process = subprocess.Popen(
@@ -85,13 +87,13 @@ class Runner:
         self._limit_log()
         try:
             self.part.ready()
-        except BinocularError as error:
+        except (BinocularError, OSError) as error:
             self._act_at = now + (PROBE_EVERY_S if self._was_ready else TICK_S)
             if self._was_ready:
-                self._set("not answering", str(error))
+                self._set("not answering", in_words(error))
             elif now - self._started > START_WITHIN_S:
                 self.stop()
-                self._set("failed", f"not ready after {START_WITHIN_S:.0f} s: {error}")
+                self._set("failed", f"not ready after {START_WITHIN_S:.0f} s: {in_words(error)}")
             return
         self._was_ready = True
         self._act_at = now + PROBE_EVERY_S
@@ -100,7 +102,7 @@ class Runner:
             self._failures = 0
 
     def _ended(self, now: float, code: int) -> None:
-        reason = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        reason = processes.ended(code)
         if self._process is not None:  # its children must not keep its ports
             processes.signal_group(self._process.pid, signal.SIGKILL)
         self._process = None
@@ -108,7 +110,7 @@ class Runner:
         if not self._was_ready and self._failures >= START_ATTEMPTS:
             self._set("failed", f"{reason}, {self._failures} times")
             return
-        self._act_at = now + min(FIRST_PAUSE_S * 2 ** (self._failures - 1), LONGEST_PAUSE_S)
+        self._act_at = now + min(FIRST_PAUSE_S * 2 ** min(self._failures - 1, MOST_DOUBLINGS), LONGEST_PAUSE_S)
         self.state.restarts += 1
         self._set("restarting", reason)
 
@@ -223,7 +225,7 @@ def main() -> int:
         try:
             Supervisor(settings, parts(settings)).run()
         except (BinocularError, OSError) as error:
-            reason = of_this_machine(error) if isinstance(error, OSError) else str(error)
+            reason = in_words(error)
             log.error("supervisor gave up", extra={"reason": reason})  # noqa: TRY400 - a reason, not a defect
             write_state(settings, State(os.getpid(), [], reason))
             return 1

@@ -32,7 +32,8 @@ ADMIN: Final = "admin"
 FILE = "gateway-tokens"
 BYTES = 32
 SYNTAX = "name:scopes:sha256, the scopes joined by '+'"
-_LINE = re.compile(r"(?P<name>[a-z0-9][a-z0-9-]{0,62}):(?P<scopes>[a-z]+(?:\+[a-z]+)*):(?P<sha256>[0-9a-f]{64})")
+_NAME = r"[a-z0-9][a-z0-9-]{0,62}"
+_LINE = re.compile(rf"(?P<name>{_NAME}):(?P<scopes>[a-z]+(?:\+[a-z]+)*):(?P<sha256>[0-9a-f]{{64}})")
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,11 @@ def read(home: Path) -> list[Token]:
 
 def issue(home: Path, name: str, scopes: frozenset[Scope]) -> str:
     """Make a token and keep its digest: the token, which nobody can be shown again."""
+    if name == ADMIN or not re.fullmatch(_NAME, name):
+        raise SettingError(
+            f"{name[:100]!r} cannot name a token: use 1 to 63 of a-z, 0-9 and '-', with no '-' in front, and not"
+            f" {ADMIN!r}"
+        )
     token = secrets.token_urlsafe(BYTES)
     [new] = parse(Token(name, scopes, digest(token)).line())
     with _changed(home) as tokens:

@@ -17,7 +17,8 @@ import yaml
 from binocular.commands import run
 from binocular.errors import SettingError
 from manifests.render import FOLDER, KUSTOMIZATION
-from pipeline.compile import PACKAGE, cluster_of, cluster_options, package
+from pipeline import PACKAGE
+from pipeline.compile import cluster_of, cluster_options, package
 from pipeline.images import IMAGES, PREFIX, reference
 
 OVERLAYS = sorted(path.name for path in (FOLDER / "overlays").iterdir())

@@ -24,12 +24,11 @@ from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
-from pipeline import form
+from pipeline import PACKAGE, form
 from pipeline.cluster import GPU, Cluster
 from pipeline.images import IMAGES
 from pipeline.pipeline import compiled_for
 
-PACKAGE = Path(__file__).with_name("pipeline.yaml")
 # Beside a package, for a form of its parameters.
 FORM = ".form.json"
 ANY = Cluster()

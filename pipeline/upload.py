@@ -14,14 +14,13 @@ import sys
 from pathlib import Path
 
 from binocular import logs
-from binocular.errors import BinocularError, of_this_machine
+from binocular.errors import EXIT_FAILED, BinocularError, of_this_machine
 from binocular.runs import Runs
 from binocular.settings import load
+from pipeline import PACKAGE
 
 NAME = "binocular"
-PACKAGE = Path(__file__).with_name("pipeline.yaml")
 DIGEST_CHARACTERS = 12
-EXIT_FAILED = 1
 
 log = logging.getLogger("pipeline.upload")
 

@@ -13,6 +13,7 @@ import kfp
 import urllib3
 from pydantic import SecretStr
 
+from binocular.s3 import Connection
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from tests.servers import free_port, wait_until
@@ -158,6 +159,13 @@ class PipelinesServer:
     def text(self, uri: str) -> str:
         """A stored artifact or log."""
         return self.store().read(uri.partition(f"/{self.settings.store_bucket}/")[2]).data.decode()
+
+    def content_type(self, uri: str) -> str | None:
+        """What the store says that an artifact or log is."""
+        store, key = self.store().at(uri)
+        connection = Connection(store.endpoint)
+        found = connection.call("stat", lambda client: client.stat_object(store.endpoint.bucket, key))
+        return found.content_type
 
     def store(self) -> Store:
         """The store its artifacts are in."""

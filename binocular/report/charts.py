@@ -143,7 +143,8 @@ def _scale(axis: Axis, values: Sequence[float], start: float, end: float) -> _Sc
     bounds = [*values, *(bound for bound in (axis.low, axis.high) if bound is not None)] or [0.0, 1.0]
     low, high = min(bounds), max(bounds)
     if high == low:
-        low, high = low - 0.5, high + 0.5
+        room = max(0.5, abs(low) / 10)  # half of one is nothing beside a loss that has run away
+        low, high = low - room, high + room
     return _Scale(low, high, start, end)
 
 

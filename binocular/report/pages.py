@@ -3,7 +3,7 @@
     page = render(Path(__file__).parent, "page.html.j2", report=report)
 
 A step's template extends `report/base.html.j2`, which has the look of all of them, and may import the macros of
-`report/charts.html.j2`. Everything is escaped: names of files and classes are strangers' text.
+`report/figures.html.j2`. Everything is escaped: names of files and classes are strangers' text.
 """
 
 from pathlib import Path
@@ -26,10 +26,9 @@ def render(folder: Path, template: str, **values: object) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"short": short, "percent": percent}
-    # What no encoding can write (a file name's stray bytes) is made printable wherever it is shown.
     return str(environment.get_template(template).render(values))
 
 
 def short(text: str, most: int = MOST_CHARACTERS) -> str:
-    """A stranger's text that fits its place on a page."""
+    """A stranger's text that fits its place on a page, without bytes that nothing can write."""
     return printable(shortened(text, most))

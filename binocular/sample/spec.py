@@ -8,6 +8,8 @@ FAULTS: tuple[Fault, ...] = get_args(Fault)
 CLASSES = ("cardboard", "glass", "metal", "paper", "plastic", "trash")
 IMAGES = 100
 SIZE = 160
+# Below it the scene's boards and tiles come to nothing.
+SMALLEST = 16
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,6 @@ BatchingParameters = message(f"{_PACKAGE}.BatchingParameters")
 MonitoringConfig = message(f"{_PACKAGE}.MonitoringConfig")
 SavedModel = message("tensorflow.SavedModel")
 SignatureDef = message("tensorflow.SignatureDef")
-TensorInfo = message("tensorflow.TensorInfo")
 TensorProto = message("tensorflow.TensorProto")
 
 # The states of a version, by name: `states.Value("AVAILABLE")`.

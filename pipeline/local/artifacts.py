@@ -10,11 +10,10 @@ import shutil
 import threading
 from pathlib import Path
 
-from binocular.errors import BinocularError, NotFoundError, RequestError, TaskError
+from binocular.errors import NotFoundError, RequestError, TaskError
 from binocular.folders import get_folder, put_folder
-from binocular.store import Store, check_key
+from binocular.store import SCHEMES, Store, check_key
 
-SCHEMES = ("minio", "s3")
 FOREIGN = ("gs", "oci", *SCHEMES)
 LOG = "executor-logs"
 LOG_TYPE = "text/plain; charset=utf-8"
@@ -67,14 +66,14 @@ class Artifacts:
                         pass
                 self._present.add(uri)
 
-    def keep(self, uri: str, path: Path) -> None:
+    def keep(self, uri: str, path: Path, content_type: str | None = None) -> None:
         """Store what a step wrote at a path, a file or a folder, as the artifact's bytes."""
         key = self._key(uri)
         if path.is_dir():
             for _ in put_folder(self._store, path, key):
                 pass
         elif path.is_file():
-            self._store.put_file(key, path)
+            self._store.put_file(key, path, content_type)
         else:
             return
         self.stored.add(uri)
@@ -104,12 +103,3 @@ class Artifacts:
             ours = self._store.endpoint.bucket
             raise TaskError(f"artifact {uri} is not in this machine's store, which is minio://{ours}/…")
         return check_key(key)
-
-
-def reachable(store: Store) -> bool:
-    """Whether the store answers now."""
-    try:
-        store.ensure_bucket()
-    except BinocularError:
-        return False
-    return True

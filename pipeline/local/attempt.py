@@ -13,9 +13,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from binocular import processes
 from binocular.errors import BinocularError, TaskError
+from binocular.store import SCHEMES
 from pipeline.local import execute, task
-from pipeline.local.artifacts import LOG, Artifacts, local_path
+from pipeline.local.artifacts import LOG, LOG_TYPE, Artifacts, local_path, split
 from pipeline.local.cache import fingerprint
 from pipeline.local.inputs import Data, Result
 from pipeline.local.package import Package
@@ -186,13 +188,13 @@ def _execute(execution: Execution) -> Result:
         )
         if process.stopped:
             task.end_all(task.marked(task.EXECUTION_MARK, execution.id))
-        error = process.stopped or (task.ended(code) if code else "")
+        error = process.stopped or (processes.ended(code) if code else "")
         outputs = _kept(execution, told, succeeded=not error)
     except BinocularError as failure:
         error = error or str(failure)
     error += f"\n{task.last_lines(process.log)}" if error else ""
     try:
-        place.artifacts.keep(execution.log_uri, process.log)
+        place.artifacts.keep(execution.log_uri, process.log, LOG_TYPE)
     except BinocularError as failure:
         error = f"{error}\nits log was not stored: {failure}".strip()
     return Result("FAILED" if error else "SUCCEEDED", outputs, error)
@@ -205,7 +207,7 @@ def _kept(execution: Execution, told: Json, *, succeeded: bool) -> Data:
     for name, some in outputs.artifacts.items():
         for artifact in some:
             path = custom.get(name) or local_path(place.artifacts.folder, artifact["uri"])
-            if path.exists() and artifact["uri"].startswith(("minio://", "s3://")):
+            if path.exists() and split(artifact["uri"])[0] in SCHEMES:
                 place.artifacts.keep(artifact["uri"], path)
     return outputs
 
@@ -255,7 +257,10 @@ def backoff_s(step: Step, failures: int) -> float | None:
         return None
     first = _seconds(policy.get("backoffDuration", "0s"))
     longest = _seconds(policy.get("backoffMaxDuration", "3600s"))
-    return float(min(first * (policy.get("backoffFactor") or 1) ** (failures - 1), longest))
+    try:
+        return float(min(first * (policy.get("backoffFactor") or 1) ** (failures - 1), longest))
+    except OverflowError:
+        return longest if first else 0.0
 
 
 def _seconds(text: str) -> float:

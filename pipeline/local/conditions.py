@@ -155,7 +155,10 @@ class _Parser:
         if kind == "text":
             constant: Value = self._unescaped(symbol[1:-1])
         elif kind == "number":
-            constant = int(symbol) if symbol.lstrip("-").isdigit() else float(symbol)
+            try:
+                constant = int(symbol) if symbol.lstrip("-").isdigit() else float(symbol)
+            except ValueError:
+                raise self.fault("a number of too many digits") from None
         elif kind == "word" and symbol in {"true", "false"}:
             constant = symbol == "true"
         elif kind == "word" and symbol in _CONVERSIONS:

@@ -87,7 +87,10 @@ def _parameter(source: Json, scope: Data, beside: Mapping[str, Result], texts: M
 
 def _selected(value: Value, selector: str) -> Value:
     """What `parseJson(string_value)["a"]["b"]` finds in a value."""
-    found = json.loads(value) if isinstance(value, str) else value
+    try:
+        found = json.loads(value) if isinstance(value, str) else value
+    except (ValueError, RecursionError):
+        found = None
     for match in _KEY.finditer(selector):
         key = match[1] if match[1] is not None else match[2]
         if not isinstance(found, dict) or key not in found:

@@ -9,10 +9,10 @@ task is placed (node selectors, tolerations, limits, pull settings, labels) is p
 """
 
 import io
-import json
 import re
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -39,6 +39,8 @@ PLACEMENT = {
 RUN_SETTINGS_PASSED_OVER = {"resourceTtlOnCompletion", "resourceTtlOnSuccess", "resourceTtlOnFailure"}
 # Images that stand for an action of the cluster's backend, not for a program.
 BACKEND_IMAGES = "argostub/"
+# What reading an archive ends with that is damaged, encrypted, or packed by a method that nobody uses.
+ARCHIVE_FAULTS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, OSError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -84,8 +86,8 @@ def read(data: bytes, name: str) -> Package:
         raise PackageError(f"{name}: has {len(data)} bytes; at most {LARGEST_BYTES} are read")
     try:
         documents = _documents(_unpacked(data))
-    except (zipfile.BadZipFile, tarfile.TarError, EOFError, OSError) as error:
-        raise PackageError(f"{name}: a damaged archive ({error})") from None
+    except ARCHIVE_FAULTS as error:
+        raise PackageError(f"{name}: a damaged archive, or a locked one ({error}); pack it again") from None
     if not documents or not all(isinstance(each, dict) for each in documents):
         raise PackageError(f"{name}: not a compiled pipeline; compile it with `kfp dsl compile`")
     spec, *rest = documents
@@ -227,8 +229,3 @@ def variables(settings: Json) -> Iterator[str]:
     for kind in ("secretAsEnv", "configMapAsEnv"):
         for source in settings.get(kind, []):
             yield from (pair["envVar"] for pair in source.get("keyToEnv", []) if "envVar" in pair)
-
-
-def size(document: Json) -> int:
-    """How many bytes a package has as JSON."""
-    return len(json.dumps(document))

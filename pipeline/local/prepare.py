@@ -1,6 +1,6 @@
 """From a step to a process and back: its executor input, its command, and what its outputs are afterwards.
 
-Value container image may be named: on one machine the image is not used, only its command is, with this Python
+Any container image may be named: on one machine the image is not used, only its command is, with this Python
 in place of `python3`.
 """
 
@@ -38,7 +38,6 @@ class Prepared:
     command: list[str]
     environment: dict[str, str]
     folder: Path
-    executor_input: Json
     timeout_s: float | None
     note: str  # for the log: what is different here from a cluster
 
@@ -91,7 +90,7 @@ def prepare(
     if wanted := sorted(set(variables(platform))):
         note += f"; {', '.join(wanted)}: taken from this machine's environment, not from a cluster's secrets"
     folder = components if containerised else scratch / "work"
-    return Prepared(command, environment, folder, told, float(seconds) if seconds else None, note)
+    return Prepared(command, environment, folder, float(seconds) if seconds else None, note)
 
 
 def read_outputs(step: Step, told: Json, succeeded: bool) -> tuple[Data, dict[str, Path]]:  # noqa: FBT001
@@ -101,12 +100,11 @@ def read_outputs(step: Step, told: Json, succeeded: bool) -> tuple[Data, dict[st
     for name, definition in step.component.get("outputDefinitions", {}).get("parameters", {}).items():
         value = written.get("parameterValues", {}).get(name)
         path = Path(told["outputs"]["parameters"][name]["outputFile"])
-        if value is None and path.is_file():
-            value = path.read_text()
-        if value is None:
-            continue
         try:
-            parameters[name] = coerce(value, definition["parameterType"], f"output {name}")
+            if value is None and path.is_file():
+                value = _text(path, f"output {name}")
+            if value is not None:
+                parameters[name] = coerce(value, definition["parameterType"], f"output {name}")
         except RequestError as error:
             if succeeded:
                 raise TaskError(str(error)) from None
@@ -129,6 +127,18 @@ def read_outputs(step: Step, told: Json, succeeded: bool) -> tuple[Data, dict[st
     return Data(parameters, artifacts), custom
 
 
+def _text(path: Path, name: str) -> str:
+    """What a program wrote as the value of a parameter."""
+    if (size := path.stat().st_size) > LARGEST_OUTPUT_BYTES:
+        raise RequestError(
+            f"{name}: a value of {size} bytes; at most {LARGEST_OUTPUT_BYTES} are taken: write an artifact"
+        )
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise RequestError(f"{name}: its value is no text in UTF-8; write an artifact") from None
+
+
 def _written(path: Path, *, strict: bool) -> Json:
     """The executor's own account of what it made; a plain container leaves none."""
     try:
@@ -138,8 +148,25 @@ def _written(path: Path, *, strict: bool) -> Json:
         return {}
     except (ValueError, RecursionError):
         written = None
-    if isinstance(written, dict):
-        return written
+    if _is_account(written):
+        return dict(written)
     if strict:
-        raise TaskError(f"the step's {OUTPUT_FILE} is no JSON object of at most {LARGEST_OUTPUT_BYTES} bytes")
+        raise TaskError(
+            f"the step's {OUTPUT_FILE} is no JSON object as kfp's executor writes it, of at most"
+            f" {LARGEST_OUTPUT_BYTES} bytes"
+        )
     return {}
+
+
+def _is_account(written: Value) -> bool:
+    """Whether it has the shape that kfp's executor gives it; any program may write the file."""
+    if not isinstance(written, dict) or not isinstance(written.get("parameterValues", {}), dict):
+        return False
+    artifacts = written.get("artifacts", {})
+    return isinstance(artifacts, dict) and all(map(_is_listed, artifacts.values()))
+
+
+def _is_listed(artifact: Value) -> bool:
+    some = artifact.get("artifacts") if isinstance(artifact, dict) else None
+    first = some[0] if isinstance(some, list) and some else None
+    return isinstance(first, dict) and isinstance(first.get("metadata", {}), dict)

@@ -2,11 +2,11 @@
 
     records = Records(folder / "pipelines.db")
     records.insert("experiments", {"experiment_id": "…", "display_name": "Default", …})
-    records.get("runs", run_id)          # {"run_id": …, "state": "RUNNING", "history": […], …} or None
+    records.get("runs", run_id)          # {"run_id": …, "state": "RUNNING", …}, or NotFoundError
 
 A change is in the file, and on the disk, when the call returns (write-ahead log, synchronous): after a crash
 or a reboot nothing that was acknowledged is lost. Columns that hold structures are JSON and come back as values.
-Value number of threads may read and write.
+Any number of threads may read and write.
 """
 
 import contextlib
@@ -104,12 +104,6 @@ class Records:
             self._local.connection = found
         return found
 
-    def close(self) -> None:
-        """End this thread's connection."""
-        if connection := getattr(self._local, "connection", None):
-            connection.close()
-            self._local.connection = None
-
     @contextlib.contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """Changes that are made together or not at all. May be nested; the outermost one decides."""
@@ -152,15 +146,19 @@ class Records:
 
     def update(self, table: str, key: str, changes: Row) -> None:
         """Change some columns of a row; NotFoundError where it is not there."""
+        if not self.update_all(table, f"{TABLES[table][0]} = ?", [key], changes):
+            raise NotFoundError(f"{table.removesuffix('s')} {key} is not there")
+
+    def update_all(self, table: str, where: str, values: Iterable[Value], changes: Row) -> int:
+        """Change some columns of the rows for which a condition holds; how many there were."""
         names = [name for name in TABLES[table] if name in changes]
         pairs = ", ".join(f"{name} = ?" for name in names)
         with self.writing() as database:
             done = database.execute(
-                f"UPDATE {table} SET {pairs} WHERE {TABLES[table][0]} = ?",  # noqa: S608 - names from TABLES
-                [*(_stored(name, changes[name]) for name in names), key],
+                f"UPDATE {table} SET {pairs} WHERE {where}",  # noqa: S608 - never a user's text
+                [*(_stored(name, changes[name]) for name in names), *values],
             )
-        if not done.rowcount:
-            raise NotFoundError(f"{table.removesuffix('s')} {key} is not there")
+        return done.rowcount
 
     def delete(self, table: str, key: str) -> None:
         """Remove a row (of tasks: all of a run); NotFoundError where there is none."""

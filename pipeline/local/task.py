@@ -57,11 +57,14 @@ class Process:
             with self.log.open("ab") as output:
                 self._popen = _start(command, folder, environment, output.fileno())
         deadline = time.monotonic() + timeout_s if timeout_s else None
-        while (code := self._wait(deadline)) is None:
-            meanwhile()
-            if deadline is not None and time.monotonic() >= deadline:
-                self.stop(f"timed out after {timeout_s:g} s")
-        processes.signal_group(self._popen.pid, signal.SIGKILL)  # what it left in its group
+        try:
+            while (code := self._wait(deadline)) is None:
+                meanwhile()
+                if deadline is not None and time.monotonic() >= deadline:
+                    self.stop(f"timed out after {timeout_s:g} s")
+        finally:  # also what it left in its group
+            processes.signal_group(self._popen.pid, signal.SIGKILL)
+            self._popen.wait()
         return None if self.stopped else code
 
     def _wait(self, deadline: float | None) -> int | None:
@@ -105,13 +108,6 @@ def _start(
         raise TaskError(f"{command[0]} cannot be started: {error}") from None
 
 
-def ended(code: int) -> str:
-    """An exit code in words."""
-    if code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"ended with exit code {code}"
-
-
 def last_lines(log: Path) -> str:
     """The end of a log, for the one who asks why a step failed; from the last error that a step of ours told."""
     if not log.is_file():
@@ -125,7 +121,7 @@ def last_lines(log: Path) -> str:
 
 def marked(mark: str, value: str) -> list[psutil.Process]:
     """Every living process whose environment holds the mark with this value, this process excepted."""
-    return [each for each in psutil.process_iter() if each.pid != os.getpid() and _has(each, mark, value)]
+    return [each for each in processes.marked(mark, value) if each.pid != os.getpid()]
 
 
 def end_all(found: Iterable[psutil.Process]) -> None:
@@ -140,13 +136,3 @@ def end_all(found: Iterable[psutil.Process]) -> None:
     # One that ended and that nobody has collected yet does no harm.
     if alive := [each.pid for each in left if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]:
         raise TaskError(f"processes {alive} of an earlier step cannot be ended")
-
-
-def _has(process: psutil.Process, mark: str, value: str) -> bool:
-    try:
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        found: str | None = process.environ().get(mark)
-    except (psutil.Error, OSError):
-        return False  # ended meanwhile, or somebody else's
-    return found == value

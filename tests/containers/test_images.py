@@ -18,7 +18,7 @@ from binocular.sample.drawing import write
 from binocular.sample.spec import Spec
 from binocular.settings import Settings
 from binocular.store import Store
-from pipeline.compile import PACKAGE
+from pipeline import PACKAGE
 from tests.containers.engine import Container, build, compressed_bytes, inspected, run
 from tests.gateway_server import picture
 from tests.integration.conftest import embedded_store, pipelines  # noqa: F401 - fixtures

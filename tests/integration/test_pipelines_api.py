@@ -138,6 +138,8 @@ def test_a_run_of_an_uploaded_version(client: kfp.Client, quick: str, name: str)
     assert parameter(tasks(run)["echo"]) == "from a version"
     assert client.get_experiment(experiment.experiment_id).last_run_created_at == run.created_at
     assert (run.finished_at >= run.created_at, run.runtime_config.parameters) == (True, {"text": "from a version"})
+    client.archive_experiment(experiment.experiment_id)
+    assert client.get_run(run.run_id).storage_state == "ARCHIVED"
 
 
 def test_runs_are_archived_and_deleted(

@@ -12,7 +12,14 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trustme
 
-from binocular.errors import BinocularError, PipelinesDeniedError, PipelinesUnavailableError, SettingError
+from binocular import doctor
+from binocular.errors import (
+    BinocularError,
+    PipelinesDeniedError,
+    PipelinesUnavailableError,
+    RequestError,
+    SettingError,
+)
 from binocular.runs import Runs
 from binocular.settings import Settings
 from tests.pipelines_server import PipelinesServer
@@ -135,6 +142,23 @@ def test_what_cannot_be_trusted_or_read_is_an_error_of_ours(
     for ask in (lambda: runs.newest(1), lambda: runs.submit(package, {}, "first")):
         with pytest.raises(error):
             ask()
+
+
+@pytest.mark.parametrize(("name", "text"), [("compose.yaml", "services: {}"), ("notes.md", ""), ("p.zip", "PK")])
+def test_what_is_no_package_is_called_so(cluster: Cluster, tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(RequestError, match=f"{name} is not a compiled pipeline"):
+        Runs(cluster.settings()).submit(tmp_path / name, {}, "first")
+
+
+def test_the_doctor_asks_as_every_command_does(cluster: Cluster, tmp_path: Path) -> None:
+    def found() -> str:
+        findings = doctor.examine(cluster.settings(home=tmp_path / "home"))
+        return next(each.level for each in findings if each.what == "pipelines")
+
+    assert found() == "fine"
+    cluster.let_in = "another"
+    assert found() == "wrong"
 
 
 def test_the_pipelines_api_of_this_machine_does_not_mind(

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from binocular.errors import NotFoundError
+from pipeline.local.artifacts import LOG_TYPE
 from tests import sample_pipelines
 from tests.pipelines_server import PipelinesServer, parameter, tasks
 from tests.servers import SeaweedFS, wait_until
@@ -125,6 +126,7 @@ def test_an_exit_handler_hears_how_it_went(pipelines: PipelinesServer, package: 
     assert failed.error.message.splitlines()[0] == "ended with exit code 1"
     assert "ValueError: boom" in failed.error.message
     assert "about to fail" in pipelines.text(failed.executor_detail.main_job)
+    assert pipelines.content_type(failed.executor_detail.main_job) == LOG_TYPE
     assert tasks(bad)["exit-handler-1/condition-2/echo-2"].state == "SKIPPED"
 
 

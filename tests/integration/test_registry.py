@@ -62,6 +62,13 @@ def test_an_export_that_is_tried_again_finds_its_version(store: Store, tmp_path:
     assert registry.versions(store, NAME) == [1, 2]
 
 
+def test_a_version_that_is_damaged_keeps_no_other_from_being_published(store: Store, tmp_path: Path) -> None:
+    published(store, tmp_path, 1)
+    store.put(registry.file_key(store, NAME, 1, FACTS), b"{")
+
+    assert registry.publish_version(store, NAME, bundle(tmp_path / "next", "next")) == 2
+
+
 def test_publishers_at_once_get_versions_of_their_own(store: Store, tmp_path: Path) -> None:
     folders = [bundle(tmp_path / str(number), f"run {number}") for number in range(6)]
 

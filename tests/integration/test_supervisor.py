@@ -1,5 +1,6 @@
 """How parts are started, restarted and given up, with small processes in their place."""
 
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -157,6 +158,26 @@ def test_a_log_that_grew_large_is_cut_and_the_older_part_kept(
     wait_until(lambda: log.stat().st_size > 0)
 
     assert log.stat().st_size < 2000
+    stop(stack)
+
+
+def test_a_part_whose_folder_is_gone_does_not_take_the_others_along(settings: Settings, tmp_path: Path) -> None:
+    stack = Supervisor(settings, [part(tmp_path, "model", SLEEP, lambda: list((tmp_path / "gone").iterdir()))])
+    stack.tick()
+    stack.tick()
+    assert states(settings)["model"].condition == "starting"
+    (tmp_path / "gone").mkdir()
+    tick_until(stack, lambda: states(settings)["model"].condition == "ready")
+    stop(stack)
+
+
+def test_a_part_that_ended_all_night_is_still_started_again(settings: Settings, tmp_path: Path) -> None:
+    stack = Supervisor(settings, [part(tmp_path, "flaky", SLEEP)])
+    tick_until(stack, lambda: states(settings)["flaky"].condition == "ready")
+    (runner,) = stack.runners
+    runner._failures = 5000
+    processes.signal_group(runner.state.pid or 0, signal.SIGKILL)
+    tick_until(stack, lambda: states(settings)["flaky"].condition == "restarting")
     stop(stack)
 
 

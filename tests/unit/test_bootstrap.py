@@ -3,6 +3,7 @@
 import base64
 import json
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 import trustme
 
+from binocular import bootstrap
 from binocular.bootstrap import GATEWAY, STORE, make_secrets
 from binocular.errors import ClusterError, NotFoundError
 from binocular.kubernetes import Cluster, Secret
@@ -152,3 +154,15 @@ def test_outside_of_a_cluster_it_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     with pytest.raises(ClusterError, match="no pod"):
         Cluster.of_this_pod(tmp_path)
+
+
+def test_what_cannot_be_read_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+    (tmp_path / "token").write_text(TOKEN)
+    of_this_pod = Cluster.of_this_pod
+    monkeypatch.setattr(Cluster, "of_this_pod", lambda: of_this_pod(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["bootstrap", "secrets"])
+    assert bootstrap.main() == 1
+    assert capsys.readouterr().err == f"bootstrap: {tmp_path / 'namespace'}: No such file or directory\n"

@@ -62,6 +62,12 @@ def test_a_token_that_others_may_read_is_named(settings: Settings) -> None:
     assert finding.mend == f"chmod 600 {path}"
 
 
+def test_a_home_that_cannot_be_made_is_named_and_the_rest_is_looked_at(settings: Settings) -> None:
+    nowhere = settings.model_copy(update={"home": Path("/proc/none/home")})
+    assert [finding.level for finding in found(nowhere, "home")] == ["wrong"]
+    assert found(nowhere, "parts")
+
+
 def test_a_store_that_does_not_answer_is_wrong(settings: Settings) -> None:
     elsewhere = settings.model_copy(update={"store_url": f"http://127.0.0.1:{free_port()}", "store_deadline_s": 1})
     (finding,) = found(elsewhere, "object store")

@@ -1,18 +1,41 @@
 """Files that appear whole, folders as keys, and work done in parallel."""
 
 import os
+import resource
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 
 import pytest
 
+from binocular.embedded import write_once
 from binocular.errors import ConflictError, InvalidKeyError, NotFoundError
 from binocular.folders import file_names, inside
 from binocular.parallel import in_parallel
 from binocular.partialfile import PartialFile
 from binocular.publication import describe
+
+
+@contextmanager
+def files_of_at_most(size: int) -> Iterator[None]:
+    """A disk that takes no more, as far as this process is concerned."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_secret_that_the_disk_did_not_take_leaves_no_draft(tmp_path: Path) -> None:
+    with files_of_at_most(10), pytest.raises(OSError, match="too large"):
+        write_once(tmp_path / "key", "s" * 20)
+    assert list(tmp_path.iterdir()) == []
+    write_once(tmp_path / "key", "first")
+    write_once(tmp_path / "key", "second")
+    assert (tmp_path / "key").read_text() == "first"
 
 
 class TestPartialFile:
@@ -63,6 +86,12 @@ class TestPartialFile:
             part.discard()
 
         assert list(tmp_path.iterdir()) == []
+
+    def test_bytes_that_the_disk_did_not_take_are_never_missing_without_a_word(self, tmp_path: Path) -> None:
+        with PartialFile(tmp_path / "file", "content-1") as part, files_of_at_most(3000):
+            part.write(bytes(2000))
+            with pytest.raises(OSError, match="too large"):
+                part.write(bytes(2000))
 
     def test_the_longest_names_fit(self, tmp_path: Path) -> None:
         path = tmp_path / ("ü" * 127)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from binocular.flow import Flow
-from pipeline.compile import PACKAGE
+from pipeline import PACKAGE
 
 
 def package(tasks: dict[str, Any], **components: Any) -> dict[str, Any]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
+from binocular import s3
 from binocular.errors import BinocularError, StoreFullError, StoreRefusedError, StoreUnavailableError
-from binocular.s3 import Endpoint
+from binocular.s3 import CHUNK_BYTES, Connection, Endpoint
 from binocular.store import Store
 
 ANSWER = '<?xml version="1.0"?><Error><Code>{code}</Code><Message>so it is</Message></Error>'
@@ -102,6 +104,34 @@ def test_a_mute_peer_costs_no_more_than_the_deadline() -> None:
             store_at(mute.getsockname()[1]).put("x", b"data")
 
     assert time.monotonic() - started < 1.5
+
+
+def test_a_reader_that_takes_its_time_does_not_use_up_the_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, passed = bytes(range(256)) * (3 * CHUNK_BYTES // 512), [0.0]
+    starts = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            start = int((self.headers["Range"] or "bytes=0-")[6:-1])
+            starts.append(start)
+            self.send_response(206 if start else 200)
+            self.send_header("Content-Length", str(len(data) - start))
+            self.end_headers()
+            self.wfile.write(data[start:] if start else data[: CHUNK_BYTES + 9])  # the first time it hangs up
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    monkeypatch.setattr(s3, "time", SimpleNamespace(sleep=time.sleep, monotonic=lambda: passed[0]))
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server, ExitStack() as stack:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        stack.callback(server.shutdown)
+        found = b""
+        for chunk in Connection(store_at(server.server_port).endpoint).stream("x", "etag", len(data), 0):
+            found += chunk
+            passed[0] += 100
+
+    assert (found == data, starts) == (True, [0, CHUNK_BYTES])
 
 
 def test_a_peer_that_hangs_up_is_one_error_without_the_secret() -> None:

@@ -3,12 +3,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image, UnidentifiedImageError
 
+from binocular.cli import make_sample
 from binocular.errors import ConflictError
 from binocular.sample.drawing import render, write
 from binocular.sample.objects import DRAWERS
-from binocular.sample.spec import CLASSES, FAULTS, Fault, Spec
+from binocular.sample.spec import CLASSES, FAULTS, SMALLEST, Fault, Spec
 
 SMALL = Spec(images=10, size=64)
 
@@ -110,3 +112,15 @@ def test_leakage_needs_a_split(tmp_path: Path) -> None:
 def test_too_few_images_to_plant_in_is_said(tmp_path: Path) -> None:
     with pytest.raises(ConflictError, match="too few images"):
         write(tmp_path / "sample", Spec(images=2, size=32, plant=("conflict",)))
+
+
+@pytest.mark.parametrize("option", ["--images=0", "--size=8", "--seed=-1"])
+def test_what_cannot_be_drawn_is_refused_by_name(tmp_path: Path, option: str) -> None:
+    found = CliRunner().invoke(make_sample, [str(tmp_path / "sample"), option])
+    assert (found.exit_code, option.partition("=")[0] in found.output) == (2, True)
+
+
+def test_the_smallest_size_is_drawn(tmp_path: Path) -> None:
+    found = CliRunner().invoke(make_sample, [str(tmp_path / "[sample]"), "--images=1", f"--size={SMALLEST}"])
+    assert f"{tmp_path}/[sample]" in found.output
+    assert len(files(tmp_path / "[sample]")) == len(CLASSES)

@@ -91,10 +91,11 @@ def test_a_wrong_secret_is_not_shown(tmp_path: Path) -> None:
         ("binocular.toml", "store_prot = 1\n", "store_prot is not a setting; did you mean store_port?"),
         ("binocular.toml", "store_port = \n", "not valid TOML"),
         ("binocular.toml", "zzz = 1\n", "zzz is not a setting"),
+        (".env", "BINOCULAR_MODEL_NAME=caf\xe9\n", "not in UTF-8"),
     ],
 )
 def test_a_mistake_in_a_file_is_named(tmp_path: Path, file: str, text: str, message: str) -> None:
-    (tmp_path / file).write_text(text)
+    (tmp_path / file).write_text(text, encoding="latin-1")
 
     with pytest.raises(SettingError) as caught:
         load(tmp_path)
@@ -138,13 +139,17 @@ def test_another_process_elsewhere_can_be_given_the_same_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".env").write_text("BINOCULAR_STORE_URL=http://127.0.0.1:9\nBINOCULAR_STORE_SECRET_KEY=hunter2\n")
-    (tmp_path / "binocular.toml").write_text("store_parallel = 3\n")
-    settings = load(tmp_path)
+    (tmp_path / "binocular.toml").write_text('store_parallel = 3\nmodel_public_keys = "keys.pem"\n')
+    (tmp_path / "keys.pem").touch()
+    monkeypatch.chdir(tmp_path)
+    settings = load()
     given = as_environment(settings)
-    assert set(given) == {variable(n) for n in ("home", "store_url", "store_secret_key", "store_parallel")}
+    names = ("home", "store_url", "store_secret_key", "store_parallel", "model_public_keys")
+    assert set(given) == {variable(name) for name in names}
 
     for name, value in given.items():
         monkeypatch.setenv(name, value)
     (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
 
-    assert load(tmp_path / "elsewhere").model_dump() == settings.model_dump()
+    assert load().model_dump() == settings.model_dump()

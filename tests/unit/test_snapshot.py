@@ -3,6 +3,7 @@ import io
 import tarfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,22 @@ def make(folder: Path, count: int = 20) -> Snapshot:
     )
     write(frozen, folder)
     return frozen
+
+
+@pytest.mark.parametrize("facts", ["{", "[]", '{"format": 1}'])
+def test_facts_that_are_damaged_are_named(tmp_path: Path, facts: str) -> None:
+    make(tmp_path)
+    (tmp_path / snapshot.FACTS).write_text(facts)
+    with pytest.raises(IntegrityError, match=r"snapshot\.json is damaged"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize("line", [{"sha256": "0"}, [], {"place": 1, "sources": []}])
+def test_a_row_that_is_none_is_named(tmp_path: Path, line: Any) -> None:
+    make(tmp_path)
+    snapshot.write_lines(tmp_path / snapshot.ROWS, [line])
+    with pytest.raises(IntegrityError, match="a row"):
+        read(tmp_path)
 
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:

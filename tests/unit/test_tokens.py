@@ -65,6 +65,12 @@ def test_a_line_that_is_no_token_is_refused_without_being_shown(tmp_path: Path, 
         tokens.read(tmp_path)
 
 
+@pytest.mark.parametrize("name", ["Phone", "", "admin", "-a", "a" * 64, f"a:data:{SHA256},b"])
+def test_a_name_that_no_line_could_hold_is_refused_with_what_may_be_in_one(tmp_path: Path, name: str) -> None:
+    with pytest.raises(SettingError, match="cannot name a token: use 1 to 63"):
+        tokens.issue(tmp_path, name, frozenset({"data"}))
+
+
 def test_lines_and_commas_both_part_tokens() -> None:
     found = tokens.parse(f"\na:predict:{SHA256}, b:data+predict:{SHA256}\n\nc:admin:{SHA256}\n")
     assert [each.line().rpartition(":")[0] for each in found] == ["a:predict", "b:predict+data", "c:admin"]

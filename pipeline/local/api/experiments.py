@@ -49,10 +49,9 @@ def blueprint(context: Context) -> Blueprint:
     def archive(experiment_id: str) -> Response:
         with records.writing():
             records.update("experiments", experiment_id, {"storage_state": "ARCHIVED"})
-            for row in records.find("runs", "experiment_id = ?", [experiment_id]):
-                records.update("runs", row["run_id"], {"storage_state": "ARCHIVED"})
-            for row in records.find("recurring", "experiment_id = ?", [experiment_id]):
-                records.update("recurring", row["recurring_run_id"], {"status": "DISABLED", "updated_at": now()})
+            its = ("experiment_id = ?", [experiment_id])
+            records.update_all("runs", *its, {"storage_state": "ARCHIVED"})
+            records.update_all("recurring", *its, {"status": "DISABLED", "updated_at": now()})
         return jsonify({})
 
     @routes.post("/experiments/<experiment_id>:unarchive")

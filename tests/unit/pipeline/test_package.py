@@ -16,8 +16,8 @@ import yaml
 import components
 from binocular.flow import Flow
 from components.train.recipe import Recipe
+from pipeline import PACKAGE, form
 from pipeline import compile as compiling
-from pipeline import form
 from pipeline.cluster import NEEDS, Cluster
 from pipeline.local.package import vet
 from pipeline.pipeline import compiled_for
@@ -27,7 +27,7 @@ FOLDER = Path(components.__file__).parent
 
 @pytest.fixture(scope="module")
 def spec() -> dict[str, Any]:
-    found: dict[str, Any] = next(iter(yaml.safe_load_all(compiling.PACKAGE.read_text())))
+    found: dict[str, Any] = next(iter(yaml.safe_load_all(PACKAGE.read_text())))
     return found
 
 
@@ -44,11 +44,11 @@ def _is_cached(task: dict[str, Any]) -> bool:
 
 
 def test_the_package_is_the_one_its_sources_make() -> None:
-    assert compiling.PACKAGE.read_text() == compiling.package(components.IMAGE), "run `make compile`"
+    assert PACKAGE.read_text() == compiling.package(components.IMAGE), "run `make compile`"
 
 
 def test_what_a_form_knows_is_of_the_same_sources_and_of_every_parameter(spec: dict[str, Any]) -> None:
-    assert compiling.PACKAGE.with_suffix(compiling.FORM).read_text() == form.text(), "run `make compile`"
+    assert PACKAGE.with_suffix(compiling.FORM).read_text() == form.text(), "run `make compile`"
     assert set(json.loads(form.text())) == set(spec["root"]["inputDefinitions"]["parameters"])
 
 
@@ -85,7 +85,7 @@ def test_the_keys_of_the_store_come_from_a_secret_and_are_no_parameters(spec: di
     assert not [
         name for name in spec["root"]["inputDefinitions"]["parameters"] if "key" in name or "secret" in name
     ]
-    text = compiling.PACKAGE.read_text()
+    text = PACKAGE.read_text()
     *_, platforms = yaml.safe_load_all(text)
     executors = platforms["platforms"]["kubernetes"]["deploymentSpec"]["executors"]
     assert set(executors) == set(spec["deploymentSpec"]["executors"])
@@ -107,7 +107,7 @@ def _executors(text: str) -> Iterator[tuple[str, dict[str, Any], dict[str, Any]]
 
 def test_every_step_says_what_it_needs_and_runs_as_nobody() -> None:
     seen = {}
-    for name, container, settings in _executors(compiling.PACKAGE.read_text()):
+    for name, container, settings in _executors(PACKAGE.read_text()):
         seen[name] = container["resources"]["resourceMemoryLimit"]
         assert container["resources"]["cpuRequest"] <= container["resources"]["cpuLimit"]
         assert settings["securityContext"] == {

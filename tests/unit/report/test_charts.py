@@ -7,6 +7,10 @@ import pytest
 from binocular.report.charts import BOTTOM, HEIGHT, LEFT, RIGHT, TOP, WIDTH, Axis, Line, line_chart
 from binocular.report.pages import render
 
+PAGE = (
+    '{% extends "report/base.html.j2" %}{% from "report/figures.html.j2" import line_chart %}'
+    "{% block main %}{{ line_chart(chart) }}{% endblock %}"
+)
 FALLING = ((1.0, 0.9), (2.0, 0.5), (3.0, 0.1))
 
 
@@ -28,6 +32,13 @@ def test_an_axis_covers_what_it_is_told_to_and_every_point_beyond() -> None:
 
     assert [tick.text for tick in chart.x_ticks] == ["0", "1", "2", "3"]
     assert [tick.text for tick in chart.y_ticks] == ["0.0", "0.2", "0.4", "0.6", "0.8", "1.0"]
+
+
+@pytest.mark.parametrize("value", [0.0, 3.0, -1e20, 1e300])
+def test_one_value_alone_has_room_on_both_sides(value: float) -> None:
+    chart = line_chart("", "", [Line("a", ((1.0, value), (2.0, value)))], Axis(""), Axis(""))
+    assert [y for _, y in places(chart.curves[0].path)] == [pytest.approx((TOP + HEIGHT - BOTTOM) / 2)] * 2
+    assert len(chart.y_ticks) >= 2
 
 
 @pytest.mark.parametrize("last", [1, 2, 7, 40, 1234, 1e6])
@@ -67,10 +78,7 @@ def test_marks_stand_where_something_happened() -> None:
 
 
 def test_what_a_chart_says_is_escaped(tmp_path: Path) -> None:
-    (tmp_path / "page.html.j2").write_text(
-        '{% extends "report/base.html.j2" %}{% from "report/figures.html.j2" import line_chart %}'
-        "{% block main %}{{ line_chart(chart) }}{% endblock %}"
-    )
+    (tmp_path / "page.html.j2").write_text(PAGE)
     hostile = "<script>\"'"
     line = Line(hostile, FALLING, dots=(hostile,) * 3)
     chart = line_chart(hostile, hostile, [line], Axis(hostile), Axis(hostile), [(2, hostile)])
@@ -79,3 +87,14 @@ def test_what_a_chart_says_is_escaped(tmp_path: Path) -> None:
     assert "<script" not in page
     assert page.count("&lt;script") == 11
     assert 'aria-label="&lt;script&gt;&#34;' in page
+
+
+def test_words_beside_a_mark_stand_on_its_side(tmp_path: Path) -> None:
+    (tmp_path / "page.html.j2").write_text(PAGE)
+    marks = [(1.5, "left of the middle"), (2.5, "right of it")]
+    chart = line_chart("", "", [Line("a", FALLING)], Axis(""), Axis(""), marks)
+    page = render(tmp_path, "page.html.j2", chart=chart)
+
+    assert re.findall(r'class="(\w+)"[^>]*>(?:left|right) of', page) == ["after", "before"]
+    anchors = dict(re.findall(r"\.chart text\.(after|before) \{ text-anchor: (\w+); \}", page))
+    assert anchors == {"after": "start", "before": "end"}

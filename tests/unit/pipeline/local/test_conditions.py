@@ -58,6 +58,7 @@ def test_the_parameters_it_looks_at_are_known() -> None:
         "",
         " ",
         "x == 1",
+        f"{P} == {'9' * 5000}",
         "inputs.parameter_values[x] == 1",
         "inputs.parameter_values['x'",
         f"{P} ==",

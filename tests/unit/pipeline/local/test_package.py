@@ -37,6 +37,20 @@ def test_a_package_is_read_from_yaml_zip_and_tar() -> None:
         assert read(data, "package").name == "made"
 
 
+@pytest.mark.parametrize(("place", "value"), [(45, 0), (6, 1), (8, 99)], ids=["damaged", "encrypted", "unknown"])
+def test_an_archive_that_cannot_be_read_is_refused(place: int, value: int) -> None:
+    zipped = io.BytesIO()
+    with zipfile.ZipFile(zipped, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("pipeline.yaml", YAML)
+    data = bytearray(zipped.getvalue())
+    data[place] = value
+    if place < 30:  # a flag or the method, which the list of members repeats
+        data[data.index(b"PK\x01\x02") + place + 2] = value
+
+    with pytest.raises(PackageError, match="damaged archive"):
+        read(bytes(data), "p.zip")
+
+
 def test_a_second_document_holds_what_a_cluster_is_told() -> None:
     settings = {
         "secretAsEnv": [{"secretName": "s", "keyToEnv": [{"secretKey": "k", "envVar": "E"}]}],

@@ -85,6 +85,17 @@ def test_an_output_is_handed_on_and_a_missing_one_is_named() -> None:
     assert ready(seen(lenient, {"a": Result("SUCCEEDED", Data({}))})) == ["b"]
 
 
+@pytest.mark.parametrize(("made", "taken"), [('{"k": "v"}', "v"), ("{}", None), ("no JSON", None)])
+def test_a_part_of_an_output_is_handed_on_and_one_that_has_no_parts_is_named(made: str, taken: str | None) -> None:
+    inputs = from_task("a")
+    inputs["parameters"]["text"]["parameterExpressionSelector"] = 'parseJson(string_value)["k"]'
+    plan = seen(package({"a": task("a"), "b": {**task("b"), "inputs": inputs}}), {"a": done(made)})
+    if taken:
+        assert plan.ready[0].inputs.parameters == {"text": taken}
+    else:
+        assert (plan.state, plan.result.error) == ("FAILED", f"b: there is no 'k' in {made}")
+
+
 def branches() -> Package:
     condition = "inputs.parameter_values['side'] == 'left'"
     side = {"parameters": {"side": {"componentInputParameter": "side"}}}

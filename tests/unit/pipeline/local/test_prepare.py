@@ -10,7 +10,7 @@ from binocular.errors import InvalidKeyError, RequestError, TaskError
 from pipeline.local.artifacts import local_path, root_of
 from pipeline.local.inputs import Data
 from pipeline.local.plan import Step
-from pipeline.local.prepare import executor_input, prepare, read_outputs
+from pipeline.local.prepare import LARGEST_OUTPUT_BYTES, executor_input, prepare, read_outputs
 from tests.unit.pipeline.local.packages import package, step, task
 
 OUTPUTS = {
@@ -68,12 +68,33 @@ def test_outputs_come_from_the_executor_or_from_files(made: Step, tmp_path: Path
         ("[]", "no JSON object"),
         ("{", "no JSON object"),
         ("[" * 100_000, "no JSON object"),
+        ('{"parameterValues": []}', "no JSON object"),
+        ('{"artifacts": 3}', "no JSON object"),
+        ('{"artifacts": {"data": []}}', "no JSON object"),
+        ('{"artifacts": {"data": {"artifacts": []}}}', "no JSON object"),
+        ('{"artifacts": {"data": {"artifacts": [{"metadata": 1}]}}}', "no JSON object"),
     ],
 )
 def test_outputs_that_no_backend_could_store_fail_the_step(
     made: Step, tmp_path: Path, said: str, message: str
 ) -> None:
     found = told(made, tmp_path, said)
+
+    with pytest.raises(TaskError, match=message):
+        read_outputs(made, found, succeeded=True)
+    assert read_outputs(made, found, succeeded=False)[0].parameters == {}
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [(b"\xff\xfe", "no text in UTF-8"), (bytes(LARGEST_OUTPUT_BYTES + 1), "write an artifact")],
+)
+def test_a_value_that_is_no_text_or_a_large_one_fails_the_step(
+    made: Step, tmp_path: Path, value: bytes, message: str
+) -> None:
+    found = told(made, tmp_path)
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "outputs" / "text").write_bytes(value)
 
     with pytest.raises(TaskError, match=message):
         read_outputs(made, found, succeeded=True)
