@@ -53,8 +53,8 @@ DEFAULT_PATIENCE = Patience()
 
 def fetch(url: str, sha256: str, scratch: Path, limit: int, patience: Patience = DEFAULT_PATIENCE) -> Path:
     """The file at a URL, in `scratch`, with this SHA-256; one that is there already is not fetched again."""
-    wanted = _checksum(url, sha256)
     _check_scheme(url, url)
+    wanted = _checksum(url, sha256)
     path = scratch / wanted
     if path.is_file() and file_sha256(path) == wanted:
         return path

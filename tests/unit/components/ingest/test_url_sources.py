@@ -114,6 +114,11 @@ def test_an_archive_at_a_url_is_a_source(tmp_path: Path) -> None:
     assert len(seen) == 1, "what was verified once is not fetched again"
 
 
+def test_what_is_no_url_is_refused_before_anything_is_asked_of_it(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="is no http or https URL"):
+        fetch("http://[bad", "", tmp_path, LIMIT)
+
+
 def test_a_url_without_a_checksum_says_how_to_compute_it(tmp_path: Path) -> None:
     with serving(whole) as (url, seen), pytest.raises(SourceError, match="sha256sum FILE"):
         list(open_source(f"{url}/photos.zip", store=None, scratch=tmp_path))
