@@ -45,7 +45,14 @@ class Strangers:
 def render(found: Sequence[PhotoResults], told: Sequence[Strangers], where: dict[str, object]) -> str:
     """The page."""
     environment = markdown(TEMPLATE.parent)
-    environment.globals |= {"mean": mean, "share": share, "confusion": confusion, "worst": worst, "auc": _auc}
+    environment.globals |= {
+        "mean": mean,
+        "share": share,
+        "confusion": confusion,
+        "worst": worst,
+        "auc": _auc,
+        "quickest": quickest,
+    }
     return environment.get_template(TEMPLATE.name).render(found=found, told=told, where=where)
 
 
@@ -64,6 +71,11 @@ def mean(outcomes: Sequence[Outcome], value: Callable[[Outcome], float | None]) 
 def share(part: str, name: str) -> Callable[[Outcome], float | None]:
     """An overall figure of the whole test side (`every`) or of what stands apart (`apart`)."""
     return lambda outcome: getattr(outcome, part).overall.get(name)
+
+
+def quickest(outcomes: Sequence[Outcome]) -> Outcome:
+    """Whose time says most about the recipe, and least about what else the machine did."""
+    return min(outcomes, key=lambda outcome: outcome.seconds)
 
 
 def _auc(told: Sequence[Told], name: str) -> str:
