@@ -13,7 +13,8 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.http_client import asked, request
+from benchmarks.asking import asked
+from benchmarks.http_client import request
 from benchmarks.limit import limit
 from benchmarks.models import Made, make
 from benchmarks.page import Bars, Row, Table

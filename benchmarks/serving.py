@@ -4,7 +4,8 @@
 
 Makes a MobileNetV2 as our export does (frozen SavedModel and LiteRT model), then asks a server process over
 gRPC and, turn by turn in the same run, runs bare LiteRT interpreters in a loop: on a machine that others use
-too, only ratios of neighbours in time mean something. Clients and server share the machine's cores.
+too, only ratios of neighbours in time mean something. Clients and server share the machine's cores. One client
+asks with gRPC's own library, as programs do; many would cost as much as the server, so they are `grpc_client`'s.
 """
 
 import signal
@@ -23,14 +24,16 @@ import grpc
 import numpy as np
 import psutil
 
+from benchmarks.asking import asked
 from benchmarks.bare import Bare
 from benchmarks.models import make
 from benchmarks.page import Table
 from benchmarks.stack import free_port
-from benchmarks.timing import CORES
+from benchmarks.timing import CORES, SHOW, processor_s
 from binocular.bundle import INPUT, LITERT
 from binocular.wire import messages, tensors
 
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
 CLIENTS = 16
 BATCHES = (1, 8, 64)
 START_WITHIN_S = 60
@@ -42,7 +45,7 @@ def measure(alpha: float, side: int, rounds: int, seconds: float) -> Table:
     with tempfile.TemporaryDirectory() as scratch:
         version = make(Path(scratch), alpha, side).version
         image = np.random.default_rng(0).integers(0, 256, (1, side, side, 3), np.uint8)
-        figures = {
+        figures: dict[str, float] = {
             **{f"ms an image in batches of {size}": ms for size, ms in _batches(version / LITERT, image).items()},
             **_start(version.parent, image),
             **_compare(version, image, rounds, seconds),
@@ -56,6 +59,7 @@ class Served:
 
     def __init__(self, base: Path, image: np.ndarray) -> None:
         port = free_port()
+        self.address = f"127.0.0.1:{port}"
         began = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "serving.server", f"--port={port}", f"--model_base_path={base}"],
@@ -64,12 +68,12 @@ class Served:
         request = messages.PredictRequest()
         request.model_spec.name = "default"
         request.inputs[INPUT].CopyFrom(tensors.to_proto(image))
-        self._request = request.SerializeToString()
+        self.request = request.SerializeToString()
         quick = [("grpc.initial_reconnect_backoff_ms", 20), ("grpc.max_reconnect_backoff_ms", 20)]
-        self._channel = grpc.insecure_channel(f"127.0.0.1:{port}", options=quick)
-        self._call = self._channel.unary_unary("/tensorflow.serving.PredictionService/Predict")
+        self._channel = grpc.insecure_channel(self.address, options=quick)
+        self._call = self._channel.unary_unary(PREDICT)
         try:
-            self._call(self._request, wait_for_ready=True, timeout=START_WITHIN_S)
+            self._call(self.request, wait_for_ready=True, timeout=START_WITHIN_S)
         except BaseException:
             self.close()
             raise
@@ -77,7 +81,7 @@ class Served:
 
     def __call__(self) -> None:
         """Ask once."""
-        self._call(self._request)
+        self._call(self.request)
 
     def memory_mb(self) -> float:
         """What it holds."""
@@ -98,21 +102,6 @@ def _latency(call: Callable[[], None], seconds: float) -> float:
         call()
         took.append(time.perf_counter() - began)
     return statistics.median(took) * 1e3
-
-
-def _throughput(calls: list[Callable[[], None]], seconds: float) -> float:
-    """Calls a second, a thread each."""
-    end = time.perf_counter() + seconds
-
-    def loop(call: Callable[[], None]) -> int:
-        count = 0
-        while time.perf_counter() < end:
-            call()
-            count += 1
-        return count
-
-    with ThreadPoolExecutor(len(calls)) as threads:
-        return sum(threads.map(loop, calls)) / seconds
 
 
 def _bare(path: Path, image: np.ndarray, batch: int = 1) -> Callable[[], None]:
@@ -136,38 +125,53 @@ def _start(base: Path, image: np.ndarray) -> dict[str, float]:
 def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> dict[str, float]:
     bare = [_bare(version / LITERT, image) for _ in range(CORES)]
     rows = []
-    with closing(Served(version.parent, image)) as served:
+    with closing(Served(version.parent, image)) as served, tempfile.NamedTemporaryFile() as message:
+        message.write(served.request)
+        message.flush()
         here, there = psutil.Process(), psutil.Process(served.process.pid)
         for _ in range(rounds):
-            alone, asked = _latency(bare[0], seconds), _latency(served, seconds)
-            loop, loop_cpu = _with_cpu([here], [*bare], seconds)
-            clients, server_cpu, client_cpu = _with_cpu([there, here], [served] * CLIENTS, seconds)
+            alone, asked_one = _latency(bare[0], seconds), _latency(served, seconds)
+            began = processor_s([here])
+            loop = _throughput(bare, seconds)
+            loop_cpu = processor_s([here]) - began
+            began = processor_s([there])
+            many = asked(served.address, Path(message.name), CLIENTS, seconds, PREDICT)
+            server_cpu = processor_s([there]) - began
+            if many["failed"]:
+                SHOW.print(f"{many['failed']} failed: {many['first_failure']}", markup=False)
+            count = int(many["count"]) or 1
+            clients = count / many["seconds"]
             rows.append(
                 {
                     "bare_ms": alone,
-                    "one_client_ms": asked,
-                    "overhead_ms": asked - alone,
+                    "one_client_ms": asked_one,
+                    "overhead_ms": asked_one - alone,
                     "bare_loop_images_s": loop,
                     "clients_images_s": clients,
                     "share_of_bare_loop": clients / loop,
-                    "bare_loop_cpu_ms": loop_cpu,
-                    "server_cpu_ms": server_cpu,
-                    "client_cpu_ms": client_cpu,
-                    "share_by_cpu": loop_cpu / (server_cpu + client_cpu),
+                    "bare_loop_cpu_ms": 1e3 * loop_cpu / (loop * seconds),
+                    "server_cpu_ms": 1e3 * server_cpu / count,
+                    "client_cpu_ms": 1e3 * many["cpu_s"] / count,
                 }
+            )
+            rows[-1]["share_by_cpu"] = rows[-1]["bare_loop_cpu_ms"] / (
+                rows[-1]["server_cpu_ms"] + rows[-1]["client_cpu_ms"]
             )
         memory = served.memory_mb()
     medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
     return {**medians, "memory_after_load_mb": memory}
 
 
-def _with_cpu(processes: list[psutil.Process], calls: list[Callable[[], None]], seconds: float) -> list[float]:
-    """Calls a second, and the processor milliseconds that each of the processes spent on one."""
+def _throughput(calls: list[Callable[[], None]], seconds: float) -> float:
+    """Calls a second, a thread each."""
+    end = time.perf_counter() + seconds
 
-    def spent() -> list[float]:
-        times = [process.cpu_times() for process in processes]
-        return [it.user + it.system for it in times]
+    def loop(call: Callable[[], None]) -> int:
+        count = 0
+        while time.perf_counter() < end:
+            call()
+            count += 1
+        return count
 
-    before = spent()
-    rate = _throughput(calls, seconds)
-    return [rate, *((late - early) * 1e3 / (rate * seconds) for early, late in zip(before, spent(), strict=True))]
+    with ThreadPoolExecutor(len(calls)) as threads:
+        return sum(threads.map(loop, calls)) / seconds
