@@ -30,6 +30,8 @@ from serving.server.status import ServingError
 log = logging.getLogger(__name__)
 
 MESSAGE_LIMIT = 64 * flag_values.MEGABYTE
+# Of a message that nobody reads yet: an image or two.
+UNREAD_BYTES = 256 << 10
 # Threads for everything but Predict.
 OTHER_THREADS = 8
 # Predict's threads for each core; one at work on a message while the other waits for the model.
@@ -65,6 +67,10 @@ class Rpc:
                 ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
                 (_LIMIT_OPTION, MESSAGE_LIMIT),
                 ("grpc.max_send_message_length", -1),
+                # What is sent of a call before anybody reads it. It would grow with the load, and a flood of large
+                # requests that are refused would take as much memory as if each had been served.
+                ("grpc.http2.bdp_probe", 0),
+                ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
                 *flag_values.channel_arguments(flags),
             ],
         )
