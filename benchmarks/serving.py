@@ -133,14 +133,15 @@ def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> d
             alone, asked_one = _latency(bare[0], seconds), _latency(served, seconds)
             began = processor_s([here])
             loop = _throughput(bare, seconds)
-            loop_cpu = processor_s([here]) - began
+            loop_ms = 1e3 * (processor_s([here]) - began) / (loop * seconds)
             began = processor_s([there])
             many = asked(served.address, Path(message.name), CLIENTS, seconds, PREDICT)
-            server_cpu = processor_s([there]) - began
+            server_s = processor_s([there]) - began
             if many["failed"]:
                 SHOW.print(f"{many['failed']} failed: {many['first_failure']}", markup=False)
             count = int(many["count"]) or 1
             clients = count / many["seconds"]
+            server_ms, client_ms = 1e3 * server_s / count, 1e3 * many["cpu_s"] / count
             rows.append(
                 {
                     "bare_ms": alone,
@@ -149,13 +150,11 @@ def _compare(version: Path, image: np.ndarray, rounds: int, seconds: float) -> d
                     "bare_loop_images_s": loop,
                     "clients_images_s": clients,
                     "share_of_bare_loop": clients / loop,
-                    "bare_loop_cpu_ms": 1e3 * loop_cpu / (loop * seconds),
-                    "server_cpu_ms": 1e3 * server_cpu / count,
-                    "client_cpu_ms": 1e3 * many["cpu_s"] / count,
+                    "bare_loop_cpu_ms": loop_ms,
+                    "server_cpu_ms": server_ms,
+                    "client_cpu_ms": client_ms,
+                    "share_by_cpu": loop_ms / (server_ms + client_ms),
                 }
-            )
-            rows[-1]["share_by_cpu"] = rows[-1]["bare_loop_cpu_ms"] / (
-                rows[-1]["server_cpu_ms"] + rows[-1]["client_cpu_ms"]
             )
         memory = served.memory_mb()
     medians = {name: statistics.median(row[name] for row in rows) for name in rows[0]}
