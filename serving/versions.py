@@ -5,6 +5,7 @@ version is hidden while it is made), `3.tmp`, a file.
 """
 
 import logging
+import os
 import re
 from pathlib import Path
 from typing import Final
@@ -15,11 +16,19 @@ HIGHEST: Final = 2**63 - 1
 
 
 def versions_in(base: Path) -> dict[int, Path]:
-    """Every version in a folder. OSError where it cannot be read."""
+    """Every version in a folder, as they were at one moment. OSError where it cannot be read."""
     found: dict[int, Path] = {}
-    for path in sorted(base.iterdir()):
-        if re.fullmatch(r"[0-9]{1,19}", path.name, re.ASCII) and int(path.name) <= HIGHEST and path.is_dir():
-            if int(path.name) in found:
-                log.warning("two folders of one version", extra={"ignored": path, "taken": found[int(path.name)]})
-            found.setdefault(int(path.name), path)
+    with os.scandir(base) as entries:
+        # What an entry is comes with the listing. Asking about each path afterwards would miss a version that is
+        # renamed meanwhile, and its successor as well, which was not there yet when the list was made.
+        names = sorted(entry.name for entry in entries if _is_version(entry))
+    for name in names:
+        if int(name) in found:
+            log.warning("two folders of one version", extra={"ignored": base / name, "taken": found[int(name)]})
+        found.setdefault(int(name), base / name)
     return found
+
+
+def _is_version(entry: os.DirEntry[str]) -> bool:
+    named = re.fullmatch(r"[0-9]{1,19}", entry.name, re.ASCII) and int(entry.name) <= HIGHEST
+    return bool(named) and entry.is_dir()

@@ -1,6 +1,7 @@
 """What the server reads from disk: configurations, version folders, warm-up requests."""
 
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -75,6 +76,24 @@ def test_versions_are_folders_whose_whole_name_is_a_number(tmp_path: Path) -> No
     (tmp_path / "10").mkdir()
     assert versions_in(tmp_path)[10] == tmp_path / "0010"
     assert set(ModelConfig("m", tmp_path).aspired()) == {2**63 - 1}
+
+
+def test_a_folder_that_is_never_empty_is_never_found_empty(tmp_path: Path) -> None:
+    folder, aside = tmp_path / "model", tmp_path / "aside"
+    for each in (folder / "1", aside / "2"):
+        each.mkdir(parents=True)
+
+    def swap() -> None:
+        for _ in range(2000):
+            for comes, goes in (("2", "1"), ("1", "2")):
+                (aside / comes).rename(folder / comes)
+                (folder / goes).rename(aside / goes)
+
+    with ThreadPoolExecutor() as threads:
+        swapping = threads.submit(swap)
+        while not swapping.done():
+            assert versions_in(folder)
+        swapping.result()
 
 
 def tfrecord(*records: bytes) -> bytes:
