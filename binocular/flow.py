@@ -14,7 +14,7 @@ from typing import Any, Self
 
 Spec = Mapping[str, Any]  # a compiled package, or a part of one: whatever JSON holds
 
-# More than anybody draws; a package may come from anywhere.
+# More steps and groups than anybody draws; a package may come from anywhere, and its groups may contain themselves.
 DEEPEST, MOST_STEPS = 20, 2000
 HTML = "system.HTML"
 # The states in which a run or a step does not go on.
@@ -101,13 +101,13 @@ class _Found:
         return tuple(end for name in ends if name not in waited_for for end in ends[name])
 
     def _task(self, path: str, task: Spec, after: tuple[str, ...]) -> tuple[str, ...]:
+        if len(self._nodes) + len(self.groups) >= MOST_STEPS:
+            return after
         component = _mapping(self._components.get(str(_mapping(task.get("componentRef")).get("name"))))
         inside = _mapping(_mapping(component.get("dag")).get("tasks"))
         if inside and path.count("/") < DEEPEST:
             self.groups.add(path)
             return self.walk(inside, path, after) or after
-        if len(self._nodes) >= MOST_STEPS:
-            return after
         artifacts = _mapping(_mapping(component.get("outputDefinitions")).get("artifacts"))
         pages = [name for name, each in artifacts.items() if _schema(_mapping(each)) == HTML]
         self._nodes[path] = Node(path, after, tuple(sorted(pages)))
