@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import select
 import socket
-import sys
 import time
 from typing import Any
 
@@ -23,9 +22,6 @@ LOOK_EVERY_S = 1.0
 AT_ONCE = 16
 # A client in a hurry asks again within this time. The way through the main thread costs as much as decoding.
 MOMENT_MS = 2
-# How long a thread may keep Python to itself: the one that takes connections in stands in line with all others,
-# and whoever is to be refused at once must be taken in first.
-SWITCH_S = 0.0005
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
@@ -40,7 +36,6 @@ class Worker(ThreadWorker):  # type: ignore[misc]
 
     def init_process(self) -> None:
         """In the process of its own, before it serves."""
-        sys.setswitchinterval(SWITCH_S)
         _give_memory_back()
         super().init_process()
 
