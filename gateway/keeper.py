@@ -1,12 +1,12 @@
 """Images of predictions, kept in the store for a while so that people may say what they really show.
 
-    with keeper.keep([image]) as keeping:
-        ...                                  # ask the model
-        keeping.ids, keeping.kept()          # which predictions these are, and whether their images are kept
+    (kept,) = keeper.keep([image])
+    kept.prediction, kept.is_kept        # its id, and whether its image can be read by it from now on
+    keeper.read(kept.prediction)
 
-An image is written while the model is asked. A write costs half as much as the rest of a prediction, so under load
-images share one: it begins when the first of their predictions needs it. Keeping makes no prediction fail, nor
-slow where the store is slow: then it pauses. What is too old, or too much, is swept away by the workers as they
+An answer waits for this machine's disk and not for the store, where a write costs as much as a prediction. What
+came within half a second goes to the store together. A worker that is killed leaves its images to the others, and
+a store that is gone gets them when it is back. What is too old, or too much, is swept away by the workers as they
 go; keys begin with the hour, so the oldest are listed first.
 """
 
@@ -15,16 +15,16 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from binocular.errors import BinocularError, NotFoundError
+from binocular.errors import BinocularError, DiskFullError, NotFoundError, of_this_machine
 from binocular.store import Store
 from gateway import metrics
 from gateway.packs import pack, unpack
+from gateway.spool import Draft, Spool
 
 PREFIX = "predictions"
 HOUR_S = 3600
@@ -32,15 +32,16 @@ HOUR_S = 3600
 ID = re.compile(r"(?P<hour>[0-9a-f]{6})(?P<name>[0-9a-f]{32})(?P<number>[0-9a-f]{4})?")
 HOUR_CHARACTERS = 6
 WRITERS = 4
-# One object holds at most so many images, and takes no more once it has so many bytes.
+# How long images are collected for one object, and when it takes no more.
+COLLECT_S = 0.5
 MOST_IMAGES, FULL_BYTES = 1000, 4_000_000
-# With fewer other predictions than this an image is written at once, and nobody waits for it.
-MANY = 2
-# What may wait to be written, in bytes; beyond it images are not kept.
-MOST_WAITING = 64_000_000
-# How long an answer waits for its image to be kept, and how long nothing is tried after that failed.
-WAIT_S, PAUSE_S = 1.0, 10.0
+# What may wait on a machine's disk, in bytes; beyond it images are not kept.
+MOST_WAITING = 256_000_000
+# How long nothing is tried after it failed.
+PAUSE_S = 10.0
 SWEEP_EVERY_S = 600.0
+# How long another machine's gateway may take to hand over an image that was asked about a moment ago.
+ELSEWHERE_S, LOOK_EVERY_S = 2.0, 0.2
 
 log = logging.getLogger(__name__)
 
@@ -54,56 +55,45 @@ def key_of(prediction: str) -> str:
 
 
 def _new_name() -> str:
-    return f"{int(time.time() // HOUR_S):0{HOUR_CHARACTERS}x}{uuid.uuid4().hex}"
+    return f"{_hour(time.time()):0{HOUR_CHARACTERS}x}{uuid.uuid4().hex}"
 
 
-@dataclass(eq=False)
-class _Pack:
-    """Images that are written together, and whether they are as soon as that is known."""
+def _hour(at: float) -> int:
+    return int(at // HOUR_S)
 
-    name: str = field(default_factory=_new_name)
-    images: list[bytes] = field(default_factory=list)
-    size: int = 0
-    written: "Future[bool]" = field(default_factory=Future)
-    begun: bool = False
 
-    def add(self, data: bytes) -> str:
-        """Add an image; the id of its prediction."""
-        self.images.append(data)
-        self.size += len(data)
-        return f"{self.name}{len(self.images) - 1:04x}"
-
-    @property
-    def full(self) -> bool:
-        """Whether it takes no more."""
-        return self.size >= FULL_BYTES or len(self.images) >= MOST_IMAGES
+def _why(error: OSError | BinocularError) -> str:
+    return of_this_machine(error) if isinstance(error, OSError) else str(error)
 
 
 @dataclass(frozen=True)
-class Keeping:
-    """The images of one request."""
+class Kept:
+    """A prediction's id, and whether its image is kept under it."""
 
-    keeper: "Keeper"
-    ids: list[str]
-    packs: list[_Pack]
+    prediction: str
+    is_kept: bool
 
-    def kept(self) -> list[bool]:
-        """Which of the images are kept, as far as that is known soon."""
-        return self.keeper.wait(self.packs)
+
+@dataclass(frozen=True, eq=False)
+class _Collected:
+    """Images on their way to one object."""
+
+    draft: Draft
+    full: threading.Event = field(default_factory=threading.Event)
 
 
 class Keeper:
-    """The kept images of one store."""
+    """The kept images of one store, as one worker adds to them."""
 
-    def __init__(self, store: Store, hours: int, most_bytes: int) -> None:
+    def __init__(self, store: Store, spool: Spool, hours: int, most_bytes: int) -> None:
         self._store = store
+        self._spool = spool
         self._hours = hours
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._requests = 0  # that are going
-        self._waiting = 0  # bytes
-        self._open = _Pack()
-        self._paused_until = 0.0
+        self._open: _Collected | None = None
+        self._disk_again_at = self._store_again_at = 0.0
+        self._adopt_at = 0.0
         # Not at once: a worker that has just started has people to answer.
         self._sweep_at = time.monotonic() + SWEEP_EVERY_S / 10
 
@@ -111,69 +101,102 @@ class Keeper:
     def _writer(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(WRITERS, thread_name_prefix="keeper")
 
-    @contextmanager
-    def keep(self, images: Sequence[bytes]) -> Iterator[Keeping]:
-        """Begin to keep the images of a request, which is going for as long as the block."""
+    def keep(self, images: Sequence[bytes]) -> list[Kept]:
+        """Keep the images of predictions. One that cannot be kept fails nothing: it is told."""
         with self._lock:
-            joined = [self._join(data) for data in images]
-            if self._requests < MANY:
-                self._begin(self._open)
-            self._requests += 1
-        self._sweep_now_and_then()
+            kept = [self._kept(data) for data in images]
+        for each in kept:
+            metrics.KEPT.labels("yes" if each.is_kept else "no").inc()
+        if self._hours:
+            self._now_and_then()
+        return kept
+
+    def _kept(self, data: bytes) -> Kept:
+        if not self._hours or time.monotonic() < self._disk_again_at:
+            return Kept(_new_name(), is_kept=False)
         try:
-            yield Keeping(self, [prediction for prediction, _ in joined], [mine for _, mine in joined])
-        finally:
-            with self._lock:
-                self._requests -= 1
+            mine = self._open or self._begun()
+            number = mine.draft.add(data)
+        except (OSError, BinocularError) as error:
+            log.warning("images are not kept for corrections", extra={"why": _why(error)})
+            self._disk_again_at = time.monotonic() + PAUSE_S
+            return Kept(_new_name(), is_kept=False)
+        if mine.draft.size >= FULL_BYTES or mine.draft.images >= MOST_IMAGES:
+            self._open = None
+            mine.full.set()
+        return Kept(f"{mine.draft.path.name}{number:04x}", is_kept=True)
 
-    def wait(self, packs: Sequence[_Pack]) -> list[bool]:
-        """Which of the packs are written, as far as that is known soon."""
+    def _begun(self) -> _Collected:
+        """Another object to be; DiskFullError where too much waits already."""
+        if (waiting := self._spool.size()) > MOST_WAITING:
+            raise DiskFullError(f"{waiting >> 20} MB of them wait for the store already")
+        self._open = _Collected(self._spool.begin(_new_name()))
+        self._writer.submit(self._collect, self._open)
+        return self._open
+
+    def _collect(self, mine: _Collected) -> None:
+        """Let others join for a moment, and hand over what came."""
+        mine.full.wait(COLLECT_S)
         with self._lock:
-            for each in packs:
-                self._begin(each)
-        done, late = wait({each.written for each in packs}, WAIT_S)
-        if late:
-            self._pause()
-        outcome = [each.written in done and each.written.result() for each in packs]
-        for is_kept in outcome:
-            metrics.KEPT.labels("yes" if is_kept else "no").inc()
-        return outcome
+            if self._open is mine:
+                self._open = None
+        self._deliver(mine.draft)
 
-    def _join(self, data: bytes) -> tuple[str, _Pack]:
-        """Put an image into the open pack, or into one that is never written."""
-        if not self._hours or time.monotonic() < self._paused_until or self._waiting + len(data) > MOST_WAITING:
-            refused = _Pack(begun=True)
-            refused.written.set_result(False)
-            return refused.add(data), refused
-        self._waiting += len(data)
-        mine = self._open
-        prediction = mine.add(data)
-        if mine.full:
-            self._begin(mine)
-        return prediction, mine
+    def _deliver(self, draft: Draft) -> bool:
+        """Hand images over to the store, or leave them to be handed over later; whether it has them."""
+        if time.monotonic() < self._store_again_at:
+            draft.let_go()
+            return False
+        try:
+            if images := draft.contents():
+                self._store.put(key_of(draft.path.name), pack(images), "application/octet-stream")
+        except (BinocularError, OSError) as error:
+            draft.let_go()
+            self._store_again_at = self._adopt_at = time.monotonic() + PAUSE_S
+            log.warning("images for corrections wait on this machine", extra={"why": _why(error)})
+            return False
+        draft.delete()
+        return True
 
-    def _begin(self, mine: _Pack) -> None:
-        """Have a pack written, which nobody joins any more."""
-        if mine.begun or not mine.images:
-            return
-        mine.begun = True
-        self._open = _Pack()
-        self._writer.submit(self._write, mine)
+    def _adopt(self) -> None:
+        """Hand over what was left: by a worker that died, or while the store was gone."""
+        oldest, adopted = _hour(time.time()) - self._hours, 0
+        for draft in self._spool.abandoned():
+            found = ID.fullmatch(draft.path.name)
+            if not found or int(found["hour"], 16) < oldest:
+                draft.delete()
+            elif self._deliver(draft):
+                adopted += 1
+            else:
+                break
+        if adopted:
+            log.info("images that waited are with the store", extra={"objects": adopted})
 
     def read(self, prediction: str) -> bytes:
         """The image of a prediction."""
-        number = prediction[len(key_of(prediction).rpartition("/")[2]) :]
-        try:
-            data = b"".join(self._store.stream(key_of(prediction)))
-            return unpack(data, int(number, 16)) if number else data
-        except NotFoundError:
-            raise NotFoundError(
-                f"the image of prediction {prediction} is not kept: its time is over, or it never was"
-            ) from None
+        key = key_of(prediction)
+        name = key.rpartition("/")[2]
+        number = int(prediction[len(name) :] or "0", 16)
+        until, now = time.monotonic() + ELSEWHERE_S, time.time()
+        is_new = _hour(now - ELSEWHERE_S) <= int(name[:HOUR_CHARACTERS], 16) <= _hour(now + ELSEWHERE_S)
+        while True:
+            try:
+                return self._spool.read(name, number)
+            except NotFoundError:
+                pass
+            try:
+                data = b"".join(self._store.stream(key))
+                return unpack(data, number) if prediction != name else data
+            except NotFoundError:
+                pass
+            if not is_new or time.monotonic() > until:
+                break
+            time.sleep(LOOK_EVERY_S)
+        raise NotFoundError(f"the image of prediction {prediction} is not kept: its time is over, or it never was")
 
     def sweep(self) -> int:
         """Delete what is too old and, the oldest first, what is too much; how many."""
-        oldest = f"{int(time.time() // HOUR_S) - self._hours:0{HOUR_CHARACTERS}x}"
+        oldest = f"{_hour(time.time()) - self._hours:0{HOUR_CHARACTERS}x}"
         entries = sorted(self._store.entries(f"{PREFIX}/"), key=lambda entry: entry.key)
         total = sum(entry.size for entry in entries)
         doomed = []
@@ -185,32 +208,18 @@ class Keeper:
         self._store.delete(*doomed)
         return len(doomed)
 
-    def _write(self, mine: _Pack) -> None:
-        try:
-            self._store.put(key_of(mine.name), pack(mine.images), "application/octet-stream")
-            mine.written.set_result(True)
-        except BinocularError as error:
-            log.warning("images were not kept for corrections", extra={"why": str(error)})
-            self._pause()
-            mine.written.set_result(False)
-        except BaseException as error:  # for whoever waits
-            mine.written.set_exception(error)
-            raise
-        finally:
-            with self._lock:
-                self._waiting -= mine.size
-
-    def _pause(self) -> None:
-        with self._lock:
-            self._paused_until = time.monotonic() + PAUSE_S
-
-    def _sweep_now_and_then(self) -> None:
+    def _now_and_then(self) -> None:
         now = time.monotonic()
         with self._lock:
-            if not self._hours or now < self._sweep_at:
-                return
-            self._sweep_at = now + SWEEP_EVERY_S
-        self._writer.submit(self._sweep_quietly)
+            is_to_adopt, is_to_sweep = now >= self._adopt_at, now >= self._sweep_at
+            if is_to_adopt:
+                self._adopt_at = now + SWEEP_EVERY_S
+            if is_to_sweep:
+                self._sweep_at = now + SWEEP_EVERY_S
+        if is_to_adopt:
+            self._writer.submit(self._adopt)
+        if is_to_sweep:
+            self._writer.submit(self._sweep_quietly)
 
     def _sweep_quietly(self) -> None:
         try:

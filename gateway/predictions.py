@@ -2,7 +2,6 @@
 
 import base64
 import time
-from contextlib import ExitStack
 from typing import Literal
 
 from flask import Blueprint
@@ -25,6 +24,7 @@ from gateway.calls import call, query
 from gateway.classifier import Classified
 from gateway.decoding import decode
 from gateway.journal import note
+from gateway.keeper import Kept
 from gateway.problems import problem
 from gateway.services import services
 
@@ -93,21 +93,20 @@ def predict_batch() -> Batch:
 def _predicted(
     images: list[tuple[str, bytes]], options: Options, began: float
 ) -> list[Prediction | BinocularError]:
-    """Ask about images, keeping them meanwhile."""
+    """Ask about images, and keep those that there is an answer about."""
     here = services()
     datas = [data for _, data in images]
-    with ExitStack() as until_kept:
-        with here.line.turn():
-            keeping = until_kept.enter_context(here.keeper.keep(datas))
-            outcomes = list(here.classifier.classify(datas))
-        kept = keeping.kept()
+    with here.line.turn():
+        outcomes = list(here.classifier.classify(datas))
+    answered = [data for data, each in zip(datas, outcomes, strict=True) if isinstance(each, Classified)]
+    kept = iter(here.keeper.keep(answered))
     answers: list[Prediction | BinocularError] = []
-    for prediction, is_kept, outcome in zip(keeping.ids, kept, outcomes, strict=True):
-        if isinstance(outcome, BinocularError):
+    for outcome in outcomes:
+        if isinstance(outcome, Classified):
+            answers.append(_prediction(next(kept), outcome, options, began))
+        else:
             metrics.REFUSED.labels(outcome.code).inc()
             answers.append(outcome)
-        else:
-            answers.append(_prediction(prediction, outcome, options, began, kept=is_kept))
     return answers
 
 
@@ -137,7 +136,7 @@ def _explained(answer: Prediction, data: bytes, began: float) -> Prediction:
     )
 
 
-def _prediction(name: str, found: Classified, options: Options, began: float, *, kept: bool) -> Prediction:
+def _prediction(kept: Kept, found: Classified, options: Options, began: float) -> Prediction:
     settings = services().settings
     ranked = sorted(zip(found.classes, found.probabilities, strict=True), key=lambda pair: -pair[1])
     best, confidence = ranked[0]
@@ -148,7 +147,7 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
         metrics.DOUBTS.labels(doubt, found.version).inc()
     metrics.CONFIDENCE.observe(confidence)
     return Prediction(
-        id=name,
+        id=kept.prediction,
         label=label,
         best_guess=best,
         confidence=confidence,
@@ -158,7 +157,7 @@ def _prediction(name: str, found: Classified, options: Options, began: float, *,
         latency_ms=Latency(
             decode=_ms(found.decode_s), predict=_ms(found.predict_s), total=_ms(time.perf_counter() - began)
         ),
-        kept=kept,
+        kept=kept.is_kept,
     )
 
 

@@ -25,6 +25,7 @@ from gateway.line import Line
 from gateway.model import Model
 from gateway.retraining import Retraining
 from gateway.sessions import Sessions
+from gateway.spool import Spool
 from gateway.versions import Versions
 
 if TYPE_CHECKING:
@@ -123,7 +124,9 @@ class Services:
     @cached_property
     def keeper(self) -> Keeper:
         """The images of predictions."""
-        return Keeper(self.store, self.settings.gateway_keep_hours, self.settings.gateway_keep_mb * MILLION)
+        settings = self.settings
+        spool = Spool(gateway_folder(settings) / "kept")
+        return Keeper(self.store, spool, settings.gateway_keep_hours, settings.gateway_keep_mb * MILLION)
 
     @cached_property
     def fetcher(self) -> Fetcher:

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from binocular.store import Store
-from gateway import keeper
 from tests.machine import Machine
 from tests.pipelines_server import PipelinesServer
 from tests.servers import MinIO, SeaweedFS, StoreServer, find_minio
@@ -48,12 +47,6 @@ def trained_machine(photos: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     """A machine on which one run has put a first model, version 1 of `photos`, into production."""
     with trained(tmp_path_factory.mktemp("machine"), photos) as machine:
         yield machine
-
-
-@pytest.fixture(autouse=True)
-def _patient_keeper(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A store that is slow because the machine is busy: an image that is kept late is kept."""
-    monkeypatch.setattr(keeper, "WAIT_S", 60.0)
 
 
 @pytest.fixture

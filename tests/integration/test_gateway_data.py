@@ -2,11 +2,11 @@
 
 import hashlib
 import io
+import os
 import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,17 @@ import pytest
 
 from binocular import registry
 from binocular.contributions import contribution_key, parse_contribution
+from binocular.parts import gateway_folder
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from components.ingest.contributed import contributions
+from gateway import keeper as keeping
 from gateway.corrections import Correction
 from gateway.keeper import Keeper, key_of
+from gateway.spool import Spool
 from tests.gateway_server import BEARER, NAME, documented_app, picture, publish_facts, settings_for
-from tests.servers import drop_bucket, free_port
+from tests.servers import drop_bucket, free_port, wait_until
+from tests.smalldisk import SmallDisk
 
 
 @pytest.fixture
@@ -45,10 +49,14 @@ def client(settings: Settings) -> Any:
 
 def keep(client: Any, data: bytes) -> str:
     """Keep an image as a prediction does; its id."""
+    (kept,) = keeper_of(client).keep([data])
+    assert kept.is_kept
+    return kept.prediction
+
+
+def keeper_of(client: Any) -> Keeper:
     keeper: Keeper = client.application.extensions["binocular"].keeper
-    with keeper.keep([data]) as keeping:
-        assert keeping.kept() == [True]
-    return keeping.ids[0]
+    return keeper
 
 
 def correct(client: Any, prediction: str, label: str) -> Any:
@@ -270,41 +278,83 @@ def test_nothing_is_acknowledged_while_the_store_is_gone(settings: Settings, cli
 
 
 def test_what_is_kept_for_corrections_goes_when_its_time_is_over_or_there_is_too_much(
-    client: Any, store: Store
+    client: Any, store: Store, tmp_path: Path
 ) -> None:
     hour = int(time.time() // 3600)
     ids = [f"{hour - age:06x}{age:032x}" for age in range(10)]
     for each in ids:
         store.put(key_of(each), b"x" * 1000)
-    assert Keeper(store, hours=7, most_bytes=10**6).sweep() == 2
+    assert Keeper(store, Spool(tmp_path), 7, 10**6).sweep() == 2
     assert keys(store, "predictions/") == [key_of(each) for each in reversed(ids[:8])]
-    assert Keeper(store, hours=7, most_bytes=3000).sweep() == 5
+    assert Keeper(store, Spool(tmp_path), 7, 3000).sweep() == 5
     assert keys(store, "predictions/") == [key_of(each) for each in reversed(ids[:3])]
     gone = correct(client, ids[9], "glass")
     assert gone.status_code == 404
     assert "its time is over" in gone.json["detail"]
 
 
-def test_images_of_many_at_once_share_an_object_and_are_told_apart(client: Any, store: Store) -> None:
-    keeper: Keeper = client.application.extensions["binocular"].keeper
+def test_images_of_a_moment_share_an_object_and_are_told_apart(client: Any, store: Store) -> None:
     pictures = [picture(n) for n in range(6)]
-    with ExitStack() as going:
-        keeping = [going.enter_context(keeper.keep([each])) for each in pictures]
-        assert [each.kept() for each in keeping] == [[True]] * 6
-    # The first two came while hardly anybody was there, and waited for nobody.
-    assert len(keys(store, "predictions/")) == 3
-    ids = [each.ids[0] for each in keeping]
-    assert [keeper.read(each) for each in ids] == pictures
-    assert correct(client, f"{ids[0][:-4]}0001", "glass").status_code == 404
+    ids = [keep(client, each) for each in pictures]
+    assert [keeper_of(client).read(each) for each in ids] == pictures  # from this machine, as yet
+    wait_until(lambda: len(keys(store, "predictions/")) == len({each[:-4] for each in ids}) < len(ids))
+    wait_until(lambda: not waiting(client))
+    assert [keeper_of(client).read(each) for each in ids] == pictures
+    assert correct(client, f"{ids[0][:-4]}0009", "glass").status_code == 404
     assert correct(client, ids[3], "glass").status_code == 200
 
 
-def test_a_prediction_that_fails_holds_up_no_other(client: Any) -> None:
-    keeper: Keeper = client.application.extensions["binocular"].keeper
-    for _ in range(5):
-        with pytest.raises(RuntimeError), keeper.keep([picture()]):
-            raise RuntimeError
-    assert keeper.read(keep(client, picture(1))) == picture(1)
+def waiting(client: Any) -> list[Path]:
+    """What waits for the store."""
+    folder = gateway_folder(client.application.extensions["binocular"].settings) / "kept"
+    return sorted(folder.iterdir())
+
+
+def test_images_that_a_worker_left_when_it_died_are_handed_over_by_another(client: Any, store: Store) -> None:
+    folder = gateway_folder(client.application.extensions["binocular"].settings) / "kept"
+    hour = int(time.time() // 3600)
+    names = [f"{hour - age:06x}{age:032x}" for age in (1, 10_000, 2)]
+    spool = Spool(folder)
+    for n, name in enumerate(names):
+        draft = spool.begin(name)
+        assert draft.add(picture(n)) == 0
+        draft.let_go()
+    held = spool.begin(f"{hour:06x}{3:032x}")
+    held.add(picture(3))
+    with (folder / names[0]).open("ab") as file:
+        file.write((1000).to_bytes(4) + b"it died while it wrote this")
+
+    prediction = keep(client, picture(4))
+
+    wait_until(lambda: not (set(names) & {path.name for path in waiting(client)}))
+    assert keeper_of(client).read(f"{names[0]}0000") == picture(0)
+    assert keeper_of(client).read(f"{names[2]}0000") == picture(2)
+    assert names[1] not in " ".join(keys(store, "predictions/"))  # its time was over long ago
+    assert held.path.exists()  # its worker lives
+    assert keeper_of(client).read(f"{held.path.name}0000") == picture(3)
+    assert keeper_of(client).read(prediction) == picture(4)
+    held.let_go()
+
+
+def test_what_another_machines_gateway_is_about_to_hand_over_is_waited_for(store: Store, tmp_path: Path) -> None:
+    here, there = (Keeper(store, Spool(tmp_path / name), 1, 10**6) for name in ("here", "there"))
+    (kept,) = there.keep([picture()])
+    assert here.read(kept.prediction) == picture()
+
+
+def test_where_there_is_no_room_nothing_is_kept_and_that_is_told(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    with SmallDisk(tmp_path / "disk", "1m") as disk:
+        keeper = Keeper(store, Spool(disk.seen / "kept"), 1, 10**6)
+        large = [os.urandom(300_000) for _ in range(5)]
+        kept = keeper.keep(large)
+        assert [each.is_kept for each in kept] == [True, True, True, False, False]
+        assert [keeper.read(each.prediction) for each in kept[:3]] == large[:3]
+    monkeypatch.setattr(keeping, "MOST_WAITING", -1)
+    (kept_not,) = Keeper(store, Spool(tmp_path / "kept"), 1, 10**6).keep([picture()])
+    assert not kept_not.is_kept
 
 
 def test_images_that_an_earlier_release_kept_can_be_corrected(client: Any, store: Store) -> None:
@@ -314,8 +364,8 @@ def test_images_that_an_earlier_release_kept_can_be_corrected(client: Any, store
     assert correct(client, prediction, "glass").status_code == 200
 
 
-def test_where_nothing_is_kept_nothing_is_written(store: Store) -> None:
-    keeper = Keeper(store, hours=0, most_bytes=1)
-    with keeper.keep([picture()]) as keeping:
-        assert keeping.kept() == [False]
+def test_where_nothing_is_kept_nothing_is_written(store: Store, tmp_path: Path) -> None:
+    (kept,) = Keeper(store, Spool(tmp_path / "kept"), 0, 1).keep([picture()])
+    assert not kept.is_kept
     assert not keys(store, "predictions/")
+    assert not (tmp_path / "kept").exists()

@@ -22,7 +22,7 @@ from binocular.imaging import decode
 from binocular.settings import Settings
 from binocular.store import Store, connect
 from binocular.wire import services
-from gateway import predictions
+from gateway import keeper, predictions
 from tests.gateway_server import BEARER, NAME, ROOT, documented_app, picture, publish_facts, settings_for
 from tests.modelfolders import SIDE, make_classifier, publish
 from tests.modelserver import ModelServer
@@ -447,20 +447,28 @@ def test_a_model_that_does_not_answer_is_given_up_in_time(settings: Settings) ->
     assert int(answer.headers["Retry-After"]) > 0
 
 
-def test_a_store_that_is_gone_stops_no_prediction(settings: Settings, client: Any) -> None:
+def test_a_store_that_is_gone_stops_no_prediction_and_gets_its_images_when_it_is_back(
+    settings: Settings, client: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper, "PAUSE_S", 0.5)
     lonely = beside(client, settings, gateway_patience_s=1)
     assert ask(lonely).json["kept"] is True
     here = lonely.application.extensions["binocular"]
+    store = here.store
     gone = settings.model_copy(
         update={"store_url": f"http://127.0.0.1:{free_port()}", "store_timeout_s": 1, "store_deadline_s": 1}
     )
     here.keeper._store = connect(gone)
     here.store = connect(gone)
     answer = ask(lonely)
-    assert (answer.status_code, answer.json["kept"]) == (200, False)
+    assert (answer.status_code, answer.json["kept"]) == (200, True)
     ready = lonely.get("/readyz")
     assert (ready.status_code, ready.json["code"]) == (503, "store_unavailable")
     assert gone.store_url not in ready.text
+
+    here.keeper._store = store
+    key = keeper.key_of(answer.json["id"])
+    wait_until(lambda: bool(ask(lonely)) and any(entry.key == key for entry in store.entries("predictions/")))
 
 
 def test_no_tensorflow_and_no_pipelines_client_is_loaded_to_predict(settings: Settings, client: Any) -> None:

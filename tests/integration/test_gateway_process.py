@@ -179,6 +179,17 @@ def test_a_worker_that_is_killed_is_replaced(server: GatewayServer) -> None:
     wait_until(lambda: server.predict(picture()).status_code == 200)
 
 
+def test_photos_of_answers_can_be_corrected_although_every_worker_was_killed(server: GatewayServer) -> None:
+    said = server.predict(picture()).json()
+    for worker in workers(server):
+        worker.kill()  # before the store has the photo
+    told = {"id": said["id"], "label": "a"}
+    wait_until(lambda: bool(server.predict(picture(1)).ok))
+    authorization = {"Authorization": f"Bearer {TOKEN}"}
+    answer = requests.post(f"{server.url}/v1/feedback", json=told, headers=authorization, timeout=60)
+    assert (said["kept"], answer.status_code) == (True, 200)
+
+
 def test_it_starts_in_little_time(server: GatewayServer) -> None:
     server.stop()
     began = time.monotonic()

@@ -17,7 +17,7 @@ from binocular.candidate import Candidate
 from binocular.errors import DataError, NotFoundError, WeightsError
 from binocular.sample.drawing import write as draw
 from binocular.sample.spec import Spec
-from binocular.snapshot import Snapshot
+from binocular.snapshot import Snapshot, read
 from binocular.store import SHA256
 from components.ingest.freezing import Options
 from components.ingest.step import Source, ingest_folder
@@ -51,6 +51,11 @@ class Photos:
     weights: Path
 
 
+# What does not depend on the kind of store is tried with one.
+one_store = pytest.mark.parametrize("server", ["seaweedfs"], indirect=True)
+FINE_TUNED = {"seed": 7, "fine_tune_epochs": 1, "fine_tune_share": 0.3}
+
+
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
     home = tmp_path_factory.mktemp("training")
@@ -68,9 +73,19 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Photos:
     return Photos(home / "before", home / "after", home / "net.weights.h5")
 
 
-def frozen(folder: Path) -> Snapshot:
-    from binocular.snapshot import read  # noqa: PLC0415
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What trainings leave to each other, where it does not matter what they find."""
+    return tmp_path_factory.mktemp("shelf")
 
+
+@pytest.fixture(scope="module")
+def fine_tuned(photos: Photos, shelf: Path, tmp_path_factory: pytest.TempPathFactory) -> Result:
+    """A head, and the upper layers with it."""
+    return trained(photos.before, tmp_path_factory.mktemp("fine"), recipe(photos, **FINE_TUNED), shelf=shelf)
+
+
+def frozen(folder: Path) -> Snapshot:
     return read(folder)
 
 
@@ -184,6 +199,7 @@ def test_embeddings_of_other_weights_or_sizes_are_others(photos: Photos, tmp_pat
     assert len(list((tmp_path / "shelf").glob("embeddings/*"))) == 3
 
 
+@one_store
 def test_what_is_kept_in_the_store_serves_another_machine(
     photos: Photos, tmp_path: Path, server: SeaweedFS, bucket: str
 ) -> None:
@@ -206,30 +222,28 @@ def test_what_is_kept_in_the_store_serves_another_machine(
     assert embed(learnt, learnt.rows[:3], base, SIDE, shelf).computed == 3
 
 
-def test_the_same_seed_gives_the_same_model_and_another_seed_another(photos: Photos, tmp_path: Path) -> None:
-    tuned = {"fine_tune_share": 0.6, "fine_tune_epochs": 1, "fine_tune_learning_rate": 1e-5}
-    first, second = (
-        trained(photos.before, tmp_path / str(n), recipe(photos, seed=7, **tuned), shelf=tmp_path / "shelf")
-        for n in range(2)
-    )
-    other = trained(photos.before, tmp_path / "3", recipe(photos, seed=8), shelf=tmp_path / "shelf")
-    assert np.allclose(last_layer(first), last_layer(second), atol=1e-3)
-    assert not np.allclose(last_layer(first), last_layer(other), atol=1e-3)
+def test_the_same_seed_gives_the_same_model_and_another_seed_another(
+    photos: Photos, fine_tuned: Result, shelf: Path, tmp_path: Path
+) -> None:
+    again = trained(photos.before, tmp_path / "2", recipe(photos, **FINE_TUNED), shelf=shelf)
+    other = trained(photos.before, tmp_path / "3", recipe(photos, seed=8), shelf=shelf)
+    assert np.allclose(last_layer(fine_tuned), last_layer(again), atol=1e-3)
+    assert not np.allclose(last_layer(fine_tuned), last_layer(other), atol=1e-3)
 
 
-def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(photos: Photos, tmp_path: Path) -> None:
-    result = trained(photos.before, tmp_path, recipe(photos, fine_tune_epochs=1, fine_tune_share=0.3))
-
+def test_fine_tuning_leaves_lower_layers_and_batch_norm_as_they_were(
+    photos: Photos, fine_tuned: Result, tmp_path: Path
+) -> None:
     start = architectures.backbone(recipe(photos), SIDE, Origin(FolderShelf(tmp_path), None, tmp_path)).model
     changed = {
         layer.name
         for layer in start.layers
         for was, now in zip(
-            layer.get_weights(), result.best.model.get_layer(layer.name).get_weights(), strict=True
+            layer.get_weights(), fine_tuned.best.model.get_layer(layer.name).get_weights(), strict=True
         )
         if not np.array_equal(was, now)
     }
-    kept = any(choice.name == "kept" for choice in result.facts.chosen)
+    kept = any(choice.name == "kept" for choice in fine_tuned.facts.chosen)
     lower = {layer.name for layer in start.layers[: round(0.7 * len(start.layers))]}
     assert not changed & lower
     assert not any("BN" in name or "bn" in name for name in changed)
@@ -261,9 +275,8 @@ def test_a_loss_that_is_no_number_ends_the_training_naming_the_rate(photos: Phot
     [("adam", "plateau"), ("adamw", "cosine"), ("rmsprop", "constant"), ("sgd", "cosine")],
 )
 def test_every_optimizer_and_every_schedule_learns(
-    photos: Photos, tmp_path_factory: pytest.TempPathFactory, tmp_path: Path, optimizer: str, schedule: str
+    photos: Photos, shelf: Path, tmp_path: Path, optimizer: str, schedule: str
 ) -> None:
-    shelf = tmp_path_factory.getbasetemp() / "shared-shelf"
     wanted = recipe(photos, optimizer=optimizer, schedule=schedule, epochs=4, l1=1e-5, dropout=0.1)
 
     result = trained(photos.before, tmp_path, wanted, shelf=shelf)
