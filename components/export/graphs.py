@@ -20,7 +20,10 @@ def write_graphs(model: Any, answers: Answers, folder: Path) -> None:  # noqa: A
 
 def write_saved_model(network: Any, answers: Answers, folder: Path) -> Any:  # noqa: ANN401
     """Write saved_model.pb of a network that is folded already; what converts it for LiteRT."""
-    tf.saved_model.save(tf.Module(), str(folder), signatures={SIGNATURE: _frozen(network, answers)})
+    # Nobody learns from it any more, and the gradients of some layers cannot be saved from a frozen graph.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    signatures = {SIGNATURE: _frozen(network, answers)}
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures, options=options)
     return tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
 
 
