@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from binocular.bundle import INPUT, OUTPUT, SIGNATURE, Compared
 from binocular.candidate import FAMILIARITY, Answers
 from binocular.chance import HAIR, is_worse, worse_by_chance
+from binocular.logs import hushed
 from binocular.progress import with_progress
 from binocular.report.words import counted, percent, printable
 from binocular.snapshot import Row
@@ -39,7 +40,10 @@ class Graph:
     """A LiteRT graph to ask."""
 
     def __init__(self, content: bytes) -> None:
-        self._run = Interpreter(model_content=content, num_threads=os.cpu_count()).get_signature_runner(SIGNATURE)
+        interpreter = Interpreter(model_content=content, num_threads=os.cpu_count())
+        with hushed():  # it tells of what it computes with
+            interpreter.allocate_tensors()
+        self._run = interpreter.get_signature_runner(SIGNATURE)
 
     def __call__(self, images: Pixels) -> dict[str, NDArray[np.float32]]:
         """What it answers, by the names of its outputs."""

@@ -86,7 +86,8 @@ def test_rounding_moves_the_mean_answer_of_no_channel(model: keras.Model, images
             plain.get_layer(of).activation = keras.activations.linear
             plain.get_layer(of).set_weights(weights)
             found = keras.Model(plain.input, plain.get_layer(of).output)(images)
-            return np.asarray(found, np.float64)[:, 1:-1, 1:-1].mean(axis=(0, 1, 2))
+            means: NDArray[np.float64] = np.asarray(found, np.float64)[:, 1:-1, 1:-1].mean(axis=(0, 1, 2))
+            return means
 
         exact = answers([kernel, bias])
         off = np.abs(answers([rounded, bias]) - exact).mean()
