@@ -179,7 +179,9 @@ def model_address(settings: Settings) -> str:
 def _answers(url: str) -> None:
     """Return if the address answers well; ProcessError if it does not."""
     try:
-        answer = urllib3.request("GET", url, timeout=PROBE_S, retries=False)
+        # A connection that stayed open would hold up the part's end: it waits for what may still come on it.
+        headers = {"Connection": "close"}
+        answer = urllib3.request("GET", url, headers=headers, timeout=PROBE_S, retries=False)
     except urllib3.exceptions.HTTPError as error:
         raise ProcessError(f"{url} does not answer: {error}") from None
     if answer.status != HTTPStatus.OK:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, TypeVar, cast
 
-from flask import Response, jsonify, request
+from flask import Response, request
 from pydantic import BaseModel, ValidationError
 
 from binocular.errors import MediaTypeError, RequestError
@@ -73,9 +73,8 @@ def call(
             answer = view(*arguments, **named)
             if isinstance(answer, Response):
                 return answer
-            response = jsonify(cast("BaseModel", answer).model_dump(mode="json", exclude_none=True))
-            response.status_code = status
-            return response
+            text = cast("BaseModel", answer).model_dump_json(exclude_none=True)
+            return Response(f"{text}\n", status, mimetype="application/json")
 
         setattr(checked, DECLARED, declared)
         return checked

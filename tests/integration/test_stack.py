@@ -27,6 +27,24 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
     machine.run("down")
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A machine on which everything runs, shared by the tests that leave it so."""
+    machine = Machine(tmp_path_factory.mktemp("running"))
+    code, output = machine.run("up", BINOCULAR_LOG_FORMAT="json")
+    assert code == 0, output
+    yield machine
+    machine.run("down")
+
+
+def test_events_can_be_json(running: Machine) -> None:
+    text = (running.settings.home / "logs" / "supervisor.log").read_text()
+    events = [json.loads(line) for line in text.splitlines()]
+    assert [(event["part"], event["event"]) for event in events][: 2 * len(PARTS)] == [
+        (part, event) for part in PARTS for event in ("part starting", "part ready")
+    ]
+
+
 def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
     assert machine.run("status") == (3, "not running\n")
 
@@ -47,48 +65,47 @@ def test_up_status_down_leave_no_process_and_no_port(machine: Machine) -> None:
     assert machine.store().read("kept").data == b"over a restart"
 
 
-@pytest.mark.parametrize("victim", [*PARTS, "supervisor"])
-def test_after_kill_9_of_any_process_down_leaves_nothing(machine: Machine, victim: str) -> None:
+@pytest.mark.parametrize("victims", [("store",), ("pipelines",), ("puller", "model", "gateway"), ("supervisor",)])
+def test_after_kill_9_of_any_process_down_leaves_nothing(machine: Machine, victims: tuple[str, ...]) -> None:
     machine.run("up")
-    pid = machine.pid(victim)
-    assert pid is not None
+    pids = [machine.pid(victim) for victim in victims]
 
-    os.kill(pid, signal.SIGKILL)
+    for pid in pids:
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
 
     assert machine.run("down") == (0, "stopped\n")
     machine.assert_nothing_left()
 
 
-def test_a_part_that_crashes_is_started_again_with_its_data(machine: Machine) -> None:
-    machine.run("up")
-    store = machine.store()
+def test_a_part_that_crashes_is_started_again_with_its_data(running: Machine) -> None:
+    store = running.store()
     store.put("acknowledged", b"before the crash")
-    first = machine.pid("store")
+    first = running.pid("store")
     assert first is not None
 
     os.kill(first, signal.SIGKILL)
 
     assert store.read("acknowledged").data == b"before the crash"  # the client rides it out
-    wait_until(lambda: machine.condition("store") == "ready" and machine.pid("store") != first)
-    wait_until(lambda: machine.condition("pipelines") == "ready")
-    code, output = machine.run("status")
+    wait_until(lambda: running.condition("store") == "ready" and running.pid("store") != first)
+    wait_until(lambda: running.condition("pipelines") == "ready")
+    code, output = running.run("status")
     assert (code, output.splitlines()[1].split()[3]) == (0, "1")
 
 
-def test_a_part_that_hangs_is_shown_as_not_answering(machine: Machine) -> None:
-    machine.run("up")
-    pid = machine.pid("store")
+def test_a_part_that_hangs_is_shown_as_not_answering(running: Machine) -> None:
+    pid = running.pid("store")
     assert pid is not None
 
     os.kill(pid, signal.SIGSTOP)
-    wait_until(lambda: machine.condition("store") == "not answering")
-    code, output = machine.run("status")
+    wait_until(lambda: running.condition("store") == "not answering")
+    code, output = running.run("status")
     assert code == 3
     assert "not answering" in output
     assert "store.log" in output
     os.kill(pid, signal.SIGCONT)
 
-    wait_until(lambda: machine.condition("store") == "ready")
+    wait_until(lambda: running.condition("store") == "ready")
 
 
 def test_up_after_the_supervisor_was_killed_starts_afresh(machine: Machine) -> None:
@@ -117,14 +134,13 @@ def test_a_stale_lock_file_that_names_a_living_stranger_harms_nobody(machine: Ma
     assert machine.run("up")[0] == 0
 
 
-def test_a_second_up_says_that_it_is_running(machine: Machine) -> None:
-    machine.run("up")
+def test_a_second_up_says_that_it_is_running(running: Machine) -> None:
 
-    assert machine.run("up") == (
+    assert running.run("up") == (
         1,
         "binocular: it is running already: see `binocular status`, or stop it with `binocular down`\n",
     )
-    assert machine.condition("store") == "ready"
+    assert running.condition("store") == "ready"
 
 
 def test_of_several_ups_at_once_one_starts_it(machine: Machine) -> None:
@@ -231,59 +247,47 @@ def test_ctrl_c_during_up_stops_what_it_started(machine: Machine) -> None:
     machine.assert_nothing_left()
 
 
-def test_credentials_are_random_private_and_in_no_log_or_command_line(machine: Machine) -> None:
-    machine.run("up")
-    keys = embedded.credentials(machine.settings)
-    identities = machine.settings.home / "store" / "ids.json"
+def test_credentials_are_random_private_and_in_no_log_or_command_line(running: Machine) -> None:
+    keys = embedded.credentials(running.settings)
+    identities = running.settings.home / "store" / "ids.json"
 
     assert identities.stat().st_mode & 0o777 == 0o600
-    assert (machine.settings.home / "store" / "security.toml").stat().st_mode & 0o777 == 0o600
-    assert machine.settings.home.stat().st_mode & 0o777 == 0o700
-    assert keys != embedded.credentials(Settings(home=machine.folder / "another"))
-    shown = [machine.run("logs")[1], machine.run("settings")[1], machine.run("status")[1]]
-    shown += [" ".join(process.cmdline()) for process in processes.ours(machine.settings.home)]
-    shown += [path.read_text() for path in (machine.settings.home / "logs").iterdir()]
+    assert (running.settings.home / "store" / "security.toml").stat().st_mode & 0o777 == 0o600
+    assert running.settings.home.stat().st_mode & 0o777 == 0o700
+    assert keys != embedded.credentials(Settings(home=running.folder / "another"))
+    shown = [running.run("logs")[1], running.run("settings")[1], running.run("status")[1]]
+    shown += [" ".join(process.cmdline()) for process in processes.ours(running.settings.home)]
+    shown += [path.read_text() for path in (running.settings.home / "logs").iterdir()]
     assert not [text for text in shown if keys.secret_key in text or keys.access_key in text]
 
 
-def test_the_embedded_store_listens_on_loopback_alone_and_its_filer_is_closed(machine: Machine) -> None:
-    machine.run("up")
-    pid = machine.pid("store")
+def test_the_embedded_store_listens_on_loopback_alone_and_its_filer_is_closed(running: Machine) -> None:
+    pid = running.pid("store")
     listening = [c.laddr for c in psutil.Process(pid).net_connections("inet") if c.status == psutil.CONN_LISTEN]
 
     assert {address.ip for address in listening} == {"127.0.0.1"}
-    assert {address.port for address in listening} <= set(embedded.ports(machine.settings))
-    machine.store().put("private", b"for us alone")
-    filer = machine.settings.store_port + 3
+    assert {address.port for address in listening} <= set(embedded.ports(running.settings))
+    running.store().put("private", b"for us alone")
+    filer = running.settings.store_port + 3
     for request in ("GET /buckets/binocular/private", "DELETE /buckets/binocular/private", "GET /buckets/"):
         assert _status(filer, request) in {401, 403}
-    assert machine.store().read("private").data == b"for us alone"
+    assert running.store().read("private").data == b"for us alone"
 
 
-def test_logs_show_each_part_and_follow(machine: Machine) -> None:
-    machine.run("up")
-    assert "part ready" in machine.run("logs", "supervisor")[1]
-    code, output = machine.run("logs", "nobody")
+def test_logs_show_each_part_and_follow(running: Machine) -> None:
+    assert "part ready" in running.run("logs", "supervisor")[1]
+    code, output = running.run("logs", "nobody")
     assert (code, "there are: gateway, model, pipelines, puller, store, supervisor" in output) == (1, True)
 
-    with machine.start("logs", "--follow", "-n", "0", "store") as process:
-        time.sleep(1)  # it has begun to follow, or will show the line as its first
-        with (machine.settings.home / "logs" / "store.log").open("a") as log:
-            log.write("a line of its own\n")
-        assert process.stdout is not None
-        assert process.stdout.readline() == "store      a line of its own\n"
-        process.terminate()
-
-
-def test_events_can_be_json(machine: Machine) -> None:
-    machine.run("up", BINOCULAR_LOG_FORMAT="json")
-
-    events = [
-        json.loads(line) for line in (machine.settings.home / "logs" / "supervisor.log").read_text().splitlines()
-    ]
-    assert [(event["part"], event["event"]) for event in events] == [
-        (part, event) for part in PARTS for event in ("part starting", "part ready")
-    ]
+    with running.start("logs", "--follow", "-n", "0", "store") as process:
+        try:
+            time.sleep(1)  # it has begun to follow, or will show the line as its first
+            with (running.settings.home / "logs" / "store.log").open("a") as log:
+                log.write("a line of its own\n")
+            assert process.stdout is not None
+            assert "store      a line of its own\n" in process.stdout  # which goes on until there is such a line
+        finally:
+            process.terminate()
 
 
 def _status(port: int, request: str) -> int:
