@@ -4,7 +4,7 @@
     made.version     # a bundle: SavedModel, LiteRT model, facts, labels, golden images
     made.keras       # model.keras, for `model.predict`
 
-With random weights it takes as long as with learnt ones.
+With `int8=True` LiteRT gets its int8 form. With random weights it takes as long as with learnt ones.
 """
 
 import json
@@ -16,6 +16,7 @@ import numpy as np
 
 from benchmarks.processes import process
 from binocular.bundle import CARD, FACTS, GOLDEN, INPUT, LABELS, LITERT, OUTPUT, Bundle
+from binocular.candidate import POOLED
 from binocular.sample.spec import CLASSES
 
 NAME = "waste"
@@ -45,9 +46,10 @@ class Made:
         return self.folder / "model.keras"
 
 
-def make(folder: Path, alpha: float, side: int) -> Made:
+def make(folder: Path, alpha: float, side: int, *, int8: bool = False) -> Made:
     """Make the model in a process of its own: this one shall not hold tensorflow while it measures."""
-    process("-m", "benchmarks.models", str(folder), f"--alpha={alpha}", f"--side={side}")
+    form = ["--int8"] if int8 else []
+    process("-m", "benchmarks.models", str(folder), f"--alpha={alpha}", f"--side={side}", *form)
     return Made(folder, side)
 
 
@@ -55,24 +57,27 @@ def make(folder: Path, alpha: float, side: int) -> Made:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--alpha", type=float, required=True)
 @click.option("--side", type=int, required=True)
-def main(folder: Path, alpha: float, side: int) -> None:
+@click.option("--int8", is_flag=True)
+def main(folder: Path, alpha: float, side: int, *, int8: bool) -> None:
     """Make it. Imports tensorflow."""
     import keras  # noqa: PLC0415
 
     from components.export.graphs import write_graphs  # noqa: PLC0415
+    from components.export.quantising import quantised  # noqa: PLC0415
 
     made, facts = Made(folder, side), _facts(side)
     images = keras.Input((side, side, 3), dtype="uint8", name=INPUT)
     pixels = keras.layers.Rescaling(1 / 127.5, offset=-1)(images)
-    body = keras.applications.MobileNetV2(
-        include_top=False, weights=None, alpha=alpha, input_tensor=pixels, pooling="avg"
-    )
-    answers = keras.layers.Dense(len(CLASSES), activation="softmax", name=OUTPUT)(body.output)
+    body = keras.applications.MobileNetV2(include_top=False, weights=None, alpha=alpha, input_tensor=pixels)
+    pooled = keras.layers.GlobalAveragePooling2D(name=POOLED)(body.output)
+    answers = keras.layers.Dense(len(CLASSES), activation="softmax", name=OUTPUT)(pooled)
     model = keras.Model(images, answers)
     made.version.mkdir(parents=True)
     model.save(made.keras)
     write_graphs(model, facts, made.version)
     golden = np.random.default_rng(0).integers(0, 256, (GOLDEN_IMAGES, side, side, 3), np.uint8)
+    if int8:
+        made.litert.write_bytes(quantised(model, facts, lambda: golden))
     np.savez(made.version / GOLDEN, **{INPUT: golden, OUTPUT: model.predict(golden, verbose=0)})
     (made.version / LABELS).write_text(json.dumps(CLASSES))
     (made.version / CARD).write_text("Random weights, to measure with.\n")

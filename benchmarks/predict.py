@@ -24,7 +24,7 @@ from benchmarks.timing import SHOW, Turn, in_turns, middle, processor_s, ratio
 from binocular.sample.drawing import render
 from binocular.sample.phone import phone_photo
 
-LIMIT, OURS = "the limit", "Binocular"
+LIMIT, OURS, OURS_INT8 = "the limit", "Binocular", "Binocular, int8"
 SMALL_SIDE = 320
 # Photos with the connections to send them on.
 CASES = (("20-kB photos", (1, 16, 64)), ("12-megapixel photos", (1, 16)))
@@ -66,13 +66,13 @@ def measure(rounds: int, seconds: float, *, alpha: float, side: int, peers: bool
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         SHOW.print("making the model")
-        made = make(folder / "model", alpha, side)
+        made, quantised = make(folder / "model", alpha, side), make(folder / "int8", alpha, side, int8=True)
         photos = {kind: folder / f"{number}.jpg" for number, (kind, _) in enumerate(CASES)}
         for path, data in zip(
             photos.values(), (render("glass", 1, SMALL_SIDE, 0), phone_photo("glass", 1)), strict=True
         ):
             path.write_bytes(data)
-        with _servers(folder, made, peers=peers) as servers:
+        with _servers(made, quantised, peers=peers) as servers:
             rows, plots = list[Row](), list[Bars]()
             for kind, counts in CASES:
                 for connections in counts:
@@ -95,12 +95,15 @@ def measure(rounds: int, seconds: float, *, alpha: float, side: int, peers: bool
 
 
 @contextlib.contextmanager
-def _servers(folder: Path, made: Made, *, peers: bool) -> Iterator[dict[str, Server]]:
+def _servers(made: Made, quantised: Made, *, peers: bool) -> Iterator[dict[str, Server]]:
     """Everybody who answers over HTTP."""
-    with Stack(folder) as stack, contextlib.ExitStack() as others:
-        stack.publish(made)
-        ours = partial(stack.processes, "gateway", "model", "store")
-        found = {OURS: Server(stack.address, lambda photo: request("/v1/predict", photo, "image/jpeg"), ours)}
+    with contextlib.ExitStack() as others:
+        found = {}
+        for name, own in ((OURS, made), (OURS_INT8, quantised)):
+            stack = others.enter_context(Stack(own.folder))
+            stack.publish(own)
+            ours = partial(stack.processes, "gateway", "model", "store")
+            found[name] = Server(stack.address, lambda photo: request("/v1/predict", photo, "image/jpeg"), ours)
         for rival in others.enter_context(rivals(made)) if peers else []:
             found[rival.name] = Server(rival.address, rival.message, partial(_only, rival.process))
         yield found

@@ -5,9 +5,10 @@
 
 TensorFlow Serving takes the folder as it is: `saved_model.pb` answers the signature `serving_default`, uint8
 `images` [n, height, width, 3] to float32 `probabilities` [n, classes], preprocessing inside. `model.tflite` is the
-same graph for LiteRT. The rest is ours: `binocular.json` with the facts, `labels.json` with the classes in the
-order of the answers, `README.md`, the model card, and `golden.npz`, a few images with the answers that Keras gave,
-which every copy must give again.
+same graph for LiteRT, or its int8 form where that was found to be as good. The rest is ours: `binocular.json` with
+the facts, `labels.json` with the classes in the order of the answers, `README.md`, the model card, and
+`golden.npz`, a few images with the answers that Keras gave, which every copy must give again. An int8 graph has
+answers of its own to give there, under names that begin with `litert_`.
 
 Before a copy is served, `check(folder)` reads what can be read of it without the libraries that run it.
 """
@@ -16,7 +17,9 @@ import re
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Final, Self
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
 
 from binocular.candidate import IMAGES, PROBABILITIES, Answers, Choice, Energy
 from binocular.datasets import Reference
@@ -33,12 +36,38 @@ FILES: Final = (SAVED_MODEL, LITERT, WARMUP, FACTS, LABELS, CARD, GOLDEN)
 SIGNATURE: Final = "serving_default"
 INPUT: Final = IMAGES
 OUTPUT: Final = PROBABILITIES
+# What the golden answers of a LiteRT graph are called that is not to answer as Keras did.
+OF_LITERT: Final = "litert_"
 # How far the answers of two copies of a model may be apart.
 TOLERANCE: Final = 1e-4
 # The header of an array in numpy's format, as far as it tells of the shape.
 _SHAPE: Final = re.compile(rb"\x93NUMPY.{4,6}\{[^{}]*'shape': \(([0-9, ]*)\)", re.DOTALL)
 _HEADER_BYTES: Final = 4096
 _CHUNK_BYTES: Final = 1 << 20
+
+
+class Compared(BaseModel):
+    """The int8 graph beside the float one, both asked about the same test images."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    images: int
+    float_accuracy: float
+    accuracy: float
+    agreement: float  # the share that both call the same
+    float_known: float  # the share that are as familiar, and the answer as sure, as the version's lines ask
+    known: float
+
+
+class Quantization(BaseModel):
+    """What became of an int8 form of the LiteRT graph, where one was asked for."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    kind: Literal["int8"]
+    taken: bool  # whether `model.tflite` is that form; if not, it is the float graph
+    reason: str  # for a person
+    float_bytes: int
+    bytes: int | None  # None where it could not be made
+    compared: Compared | None  # None as well where there was nothing to compare on
 
 
 class Bundle(Answers):
@@ -56,6 +85,7 @@ class Bundle(Answers):
     metrics: dict[str, float]  # on the test split
     champion: int | None  # the version it was let in over
     energy: Energy | None
+    quantization: Quantization | None = None  # None where none was asked for
 
     @classmethod
     def read(cls, folder: Path) -> Self:

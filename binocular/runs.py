@@ -31,6 +31,7 @@ from binocular.errors import (
     RequestError,
 )
 from binocular.flow import Flow
+from binocular.form import refuse_no_choice
 from binocular.parts import pipelines_url
 from binocular.pipelines import Asking, Theirs, whole_client
 from binocular.settings import Settings, variable
@@ -249,6 +250,7 @@ def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
         if wanted.get(name, {}).get("parameterType", "STRING") != "STRING":
             with contextlib.suppress(ValueError):
                 values[name] = json.loads(text)
+    refuse_no_choice(package, values)
     return values
 
 

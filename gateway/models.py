@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from binocular import registry
-from binocular.bundle import CARD
+from binocular.bundle import CARD, Quantization
 from binocular.errors import BinocularError, ConflictError
 from binocular.messages import Listing
 from binocular.messages.models import (
@@ -15,6 +15,7 @@ from binocular.messages.models import (
     Moved,
     Promote,
     Promoted,
+    Quantized,
     SnapshotNamed,
     Version,
     VersionDetail,
@@ -66,6 +67,7 @@ def show_model(version: int) -> VersionDetail:
         recipe=facts.recipe,
         chosen=[Chosen(**each.model_dump()) for each in facts.chosen],
         energy=EnergyUsed(**facts.energy.model_dump()) if facts.energy else None,
+        quantization=_quantized(facts.quantization),
         image=[facts.height, facts.width],
         files=[ModelFile(name=file.path, size=file.size, sha256=file.sha256) for file in manifest.files],
         card=card.decode(errors="replace"),
@@ -93,6 +95,10 @@ def promote(version: int) -> Promoted:
     registry.promote(here.store, name, version, by=who, why=asked.why, over=before)
     note(promoted=version, before=before)
     return Promoted(name=name, version=version, before=before)
+
+
+def _quantized(became: Quantization | None) -> Quantized | None:
+    return Quantized(**became.model_dump(exclude={"compared"})) if became else None
 
 
 def _moves(moves: Sequence[Move]) -> list[Moved]:

@@ -1,12 +1,11 @@
 """`/v1/pipeline`: what a training may be told, from the package that a training runs."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from flask import Blueprint
 
 from binocular.flow import Parameter
+from binocular.form import beside
 from binocular.messages.runs import Pipeline, PipelineParameter
 from binocular.scheduling import package_of
 from gateway.alike import flow_of
@@ -16,8 +15,6 @@ from gateway.services import services
 
 blueprint = Blueprint("pipeline", __name__)
 
-# Beside a package there may be what a form knows besides.
-FORM = ".form.json"
 OTHERS = "Parameters"
 
 
@@ -26,7 +23,7 @@ OTHERS = "Parameters"
 def show_pipeline() -> Pipeline:
     """The parameters of the package that `/v1/retrain` runs; the name of the model is the gateway's own."""
     package = package_of(services().settings)
-    flow, form = flow_of(package), _form(package)
+    flow, form = flow_of(package), beside(package)
     known = {each.name: each for each in flow.parameters if each.name != NAME}
     order = [name for name in form if name in known] + [name for name in known if name not in form]
     return Pipeline(
@@ -39,8 +36,3 @@ def show_pipeline() -> Pipeline:
 def _parameter(each: Parameter, known: dict[str, Any]) -> PipelineParameter:
     told = {"name": each.name, "type": each.kind, "default": each.default, "description": each.meaning}
     return PipelineParameter.model_validate({"group": OTHERS, **known, **told})
-
-
-def _form(package: Path) -> dict[str, Any]:
-    path = package.with_suffix(FORM)
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -20,8 +20,10 @@ from kfp import compiler
 
 import components
 from binocular.commands import run
+from binocular.form import FORM
 from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
+from components.export.choices import Choices
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
 from pipeline import PACKAGE, form
@@ -29,8 +31,6 @@ from pipeline.cluster import GPU, Cluster
 from pipeline.images import IMAGES
 from pipeline.pipeline import compiled_for
 
-# Beside a package, for a form of its parameters.
-FORM = ".form.json"
 ANY = Cluster()
 # Each lists the whole source; more of them would wait for that and not for photos.
 MOST_SHARDS = 64
@@ -71,7 +71,7 @@ def _describe(inputs: dict[str, dict[str, Any]]) -> None:
     """Give each parameter the description that its step has for it."""
     meanings = {
         **MEANINGS,
-        **{each.name: str(each.metadata["meaning"]) for each in fields(Recipe)},
+        **{each.name: str(each.metadata["meaning"]) for each in (*fields(Recipe), *fields(Choices))},
         "thresholds": _of_dictionary("validation", Thresholds),
         "gate": _of_dictionary("the gate", Gate),
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from binocular.parameters import Parameters
 from components.evaluate.gate import Gate
+from components.export.choices import Choices
 from components.train.recipe import Recipe
 from components.validate.thresholds import Thresholds
 
@@ -26,6 +27,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "Against overfitting": ("augmentation", "class_weights", "dropout", "label_smoothing", "l1", "l2"),
     "Comparing recipes": ("sweep",),
     "Checks and gate": ("thresholds", "gate"),
+    "Serving": ("quantization",),
 }
 OBJECTS: Mapping[str, type[Parameters]] = {"thresholds": Thresholds, "gate": Gate}
 SHARE = {"least": 0, "most": 1}
@@ -33,9 +35,9 @@ SHARE = {"least": 0, "most": 1}
 
 def text() -> str:
     """The document as it is kept."""
-    recipe = {each.name: each for each in fields(Recipe)}
+    described = {each.name: each for each in (*fields(Recipe), *fields(Choices))}
     known = {
-        name: {"group": group, **(_limits(recipe[name]) if name in recipe else {})}
+        name: {"group": group, **(_limits(described[name]) if name in described else {})}
         for group, names in GROUPS.items()
         for name in names
     }

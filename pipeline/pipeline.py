@@ -17,6 +17,7 @@ from kfp.dsl import PipelineTask
 from kfp.dsl.graph_component import GraphComponent
 
 from components.evaluate.component import evaluate
+from components.export.choices import Choices
 from components.export.component import PROMOTE, export
 from components.export.rejection import record_rejection
 from components.ingest.component import ingest
@@ -79,6 +80,7 @@ def _graph(
     country: str = Recipe.country,
     sweep: list = [],  # noqa: B006
     gate: dict = {},  # noqa: B006
+    quantization: str = Choices.quantization,
 ) -> None:
     """From photos to a model in production, or to the reasons why not."""
     shards = _CLUSTER.get().shards
@@ -154,6 +156,7 @@ def _graph(
             snapshot=snapshot,
             champion=champion,
             decision=decision,
+            quantization=quantization,
             findings=validated.outputs["findings"],
             candidate=trained.outputs["candidate"],
             **pages,

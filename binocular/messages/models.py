@@ -58,6 +58,16 @@ class ModelFile(Message):
     sha256: str
 
 
+class Quantized(Message):
+    """What became of an int8 form of the graph that LiteRT serves."""
+
+    kind: str
+    taken: bool = Field(description="Whether it is served; if not, the float graph is.")
+    reason: str = Field(description="What was measured of both, and what speaks against it if something does.")
+    float_bytes: int
+    bytes: int | None = Field(None, description="Nothing where it could not be made.")
+
+
 class VersionDetail(Version):
     """Everything about a version."""
 
@@ -68,6 +78,7 @@ class VersionDetail(Version):
     recipe: dict[str, Any]
     chosen: list[Chosen]
     energy: EnergyUsed | None = None
+    quantization: Quantized | None = Field(None, description="Nothing where no int8 form was asked for.")
     image: list[int] = Field(description="Height and width of what it sees.")
     files: list[ModelFile]
     card: str = Field(description="The model card, as Markdown.")

@@ -2,11 +2,12 @@
 
 from typing import Final
 
+from binocular.chance import HAIR
 from binocular.report.words import counted, named, percent
 from binocular.verdict import Reason
 from components.evaluate.evidence import Evidence, overall
 from components.evaluate.gate import Gate
-from components.evaluate.reasons import HAIR, MOST_CLASSES_NAMED, Rule, fails, notes, passes, points, tested
+from components.evaluate.reasons import MOST_CLASSES_NAMED, Rule, fails, notes, passes, points, tested
 
 
 def _test_images(evidence: Evidence, gate: Gate) -> Reason | None:

@@ -2,12 +2,13 @@
 
 from typing import Final
 
+from binocular import chance
+from binocular.chance import HAIR, worse_by_chance
 from binocular.report.words import named, percent
 from binocular.verdict import Reason
 from components.evaluate.evidence import Evidence, PairedClass
 from components.evaluate.gate import Gate
 from components.evaluate.reasons import (
-    HAIR,
     MOST_CLASSES_NAMED,
     Rule,
     against,
@@ -17,10 +18,6 @@ from components.evaluate.reasons import (
     points,
     tested,
 )
-from components.evaluate.uncertainty import worse_by_chance
-
-# A class that collapsed has lost at least this many images; fewer may always be chance.
-LEAST_LOST: Final = 3
 
 
 def _champion(evidence: Evidence, gate: Gate) -> Reason | None:
@@ -100,12 +97,10 @@ def is_worse(paired: PairedClass, classes: int, gate: Gate) -> bool:
     # Who answers one class to everything recognises all of it: against that, nobody could win on recall alone.
     if paired.f1 >= paired.champion_f1:
         return False
-    recognised = paired.recognised
-    lost = recognised.broken - recognised.fixed
-    if lost >= LEAST_LOST and recognised.drop > gate.max_class_collapse + HAIR:
-        return True
+    each = paired.recognised
     # Among a hundred classes, five look that bad by chance in a hundred: all of them share what is allowed to one.
-    return worse_by_chance(recognised.fixed, recognised.broken) < gate.chance / classes
+    shared = gate.chance / classes
+    return chance.is_worse(each.fixed, each.broken, each.images, chance=shared, collapse=gate.max_class_collapse)
 
 
 def _falls(classes: dict[str, PairedClass]) -> str:

@@ -12,8 +12,6 @@ Rule = Callable[[Evidence, Gate], Reason | None]
 
 # A message names this many classes.
 MOST_CLASSES_NAMED = 6
-# Sums of binary fractions are a hair off.
-HAIR = 1e-9
 ONE_PERCENT = 0.01
 
 

@@ -7,7 +7,6 @@ Two models on the same images are compared by McNemar's exact test: of the image
 each is as likely to favour either if they are equally good.
 """
 
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -77,16 +76,6 @@ def mcnemar(fixed: int, broken: int) -> float:
     from scipy.stats import binomtest  # noqa: PLC0415 - see share_interval
 
     return float(binomtest(min(fixed, broken), fixed + broken).pvalue) if fixed + broken else 1.0
-
-
-@lru_cache(maxsize=1 << 14)
-def worse_by_chance(fixed: int, broken: int) -> float:
-    """How likely it is that a model which is as good looks at least as much worse as this one does."""
-    from scipy.stats import binomtest  # noqa: PLC0415 - see share_interval
-
-    if fixed + broken == 0:
-        return 1.0
-    return float(binomtest(broken, fixed + broken, alternative="greater").pvalue)
 
 
 def _middle(drawn: NDArray[np.float64]) -> Interval:

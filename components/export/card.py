@@ -26,6 +26,7 @@ def render_card(facts: Bundle, verdict: Verdict, classes: Sequence[ClassFigures]
         snapshot=_snapshot(facts),
         because={choice.name: choice.because for choice in facts.chosen},
         tolerance=f"{TOLERANCE:g}",
+        int8=facts.quantization is not None and facts.quantization.taken,
     )
 
 

@@ -15,6 +15,7 @@ from binocular.steps import step
 from binocular.store import connect
 from binocular.verdict import Verdict, class_figures
 from components import BASE_IMAGE, IMAGE, wake_tensorflow
+from components.export.choices import Choices
 
 PROMOTE = "promote"
 
@@ -34,6 +35,7 @@ def export(
     snapshot: str,
     champion: int,
     decision: str,
+    quantization: str,
     findings: dsl.Input[dsl.Artifact],
     candidate: dsl.Input[dsl.Model],
     evaluation: dsl.Input[dsl.Artifact],
@@ -44,6 +46,7 @@ def export(
 ) -> Exported:
     """Make a candidate that was let in a version of the model, prove it, publish it and put it into production."""
     with step() as settings, tempfile.TemporaryDirectory() as scratch:
+        chosen = Choices(quantization)
         if decision != PROMOTE:
             raise NotPromotedError(f"export was told {decision!r}; it exports what the gate decided to {PROMOTE}")
         store = connect(settings)
@@ -56,7 +59,9 @@ def export(
 
         rows = quarantine.read(Path(findings.path), frozen)
         classes = class_figures(Path(evaluation.path))
-        wanted = exporting.Wanted(Path(candidate.path), verdict, classes, folder, rows, name, run, reference)
+        wanted = exporting.Wanted(
+            Path(candidate.path), verdict, classes, folder, rows, name, run, reference, chosen
+        )
         out = Path(scratch, "bundle")
         exporting.export(wanted, out)
         version = registry.publish_version(store, name, out, signer(settings))

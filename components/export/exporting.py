@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from binocular import candidate as candidates
-from binocular.bundle import CARD, FACTS, LABELS, Bundle
+from binocular.bundle import CARD, FACTS, LABELS, LITERT, Bundle, Quantization
 from binocular.candidate import Candidate
 from binocular.datasets import Reference
 from binocular.errors import ConflictError, IntegrityError, NotPromotedError
@@ -24,9 +24,12 @@ from binocular.registry import check_name
 from binocular.snapshot import Row
 from binocular.verdict import ClassFigures, Verdict
 from components.export.card import render_card
+from components.export.choices import NONE, Choices
+from components.export.comparing import Graph
 from components.export.familiarity import with_familiarity
-from components.export.golden import choose, pixels, prove, write_golden
+from components.export.golden import answers_of, choose, pixels, prove, write_golden
 from components.export.graphs import write_graphs
+from components.export.int8 import Material, stand_in
 from components.export.warmup import write_warmup
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,7 @@ class Wanted:
     name: str
     run: str
     reference: Reference | None  # of the snapshot, where it lies in the store
+    choices: Choices
 
 
 def export(wanted: Wanted, out: Path) -> Bundle:
@@ -82,9 +86,14 @@ def _write(wanted: Wanted, facts: Candidate, folder: Path) -> Bundle:
     log.info("exporting", extra={"architecture": facts.architecture, "classes": len(facts.classes)})
     write_graphs(model, facts, folder)
     images = pixels(choose(wanted.rows), wanted.snapshot, facts)
-    write_golden(model, images, folder)
+    expected = answers_of(model, images)
+    became, of_litert = None, None
+    if wanted.choices.quantization != NONE:
+        became = stand_in(model, facts, Material(wanted.rows, wanted.snapshot, images, expected), folder)
+        of_litert = Graph((folder / LITERT).read_bytes())(images) if became.taken else None
+    write_golden(images, expected, of_litert, folder)
     write_warmup(images, wanted.name, folder)
-    bundle = _facts(wanted, facts)
+    bundle = _facts(wanted, facts, became)
     (folder / LABELS).write_text(json.dumps(facts.classes, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / CARD).write_text(render_card(bundle, wanted.verdict, wanted.classes), encoding="utf-8")
     bundle.write(folder / FACTS)
@@ -104,7 +113,7 @@ def _loaded(folder: Path, facts: Candidate) -> Any:  # noqa: ANN401 - Keras has 
     return with_familiarity(model, np.load(folder / candidates.PROTOTYPES))
 
 
-def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
+def _facts(wanted: Wanted, facts: Candidate, became: Quantization | None) -> Bundle:
     counts: dict[str, Counter[str]] = {}
     for row in wanted.rows:
         counts.setdefault(row.split, Counter())[row.label] += 1
@@ -126,4 +135,5 @@ def _facts(wanted: Wanted, facts: Candidate) -> Bundle:
         metrics=wanted.verdict.candidate_metrics,
         champion=wanted.verdict.champion,
         energy=facts.energy,
+        quantization=became,
     )

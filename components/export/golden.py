@@ -1,57 +1,69 @@
-"""Golden images: a few of the test split with the answers Keras gave, which every copy of the model must give."""
+"""Golden images: a few of the test split with the answers Keras gave, which every copy of the model must give.
+
+An int8 graph cannot give those. It has answers of its own beside them, given when it was judged: whoever loads it
+gets the same again, and what Keras is sure of it calls the same.
+"""
 
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from itertools import zip_longest
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from binocular import snapshot
-from binocular.bundle import GOLDEN, OUTPUT, TOLERANCE
+from binocular.bundle import GOLDEN, OF_LITERT, OUTPUT, TOLERANCE
 from binocular.candidate import FAMILIARITY, Answers
 from binocular.errors import DataError, ModelError
-from binocular.pixels import decode_row
+from binocular.report.words import percent
 from binocular.snapshot import Row
+from components.export.looking import Pixels, dealt, looks
+
+Named = Mapping[str, NDArray[np.float32]]
 
 IMAGES = 8
 FRESH_PROCESS = Path(__file__).with_name("fresh_process.py")
 PROVEN_WITHIN_S = 300
+# What Keras says with this probability, an int8 graph is to say as well.
+SURE = 0.8
 
 
 def choose(rows: Sequence[Row]) -> list[Row]:
     """Some test images, of as many classes as can be."""
-    by_class: dict[str, list[Row]] = {}
-    for row in rows:
-        if row.split == "test":
-            by_class.setdefault(row.label, []).append(row)
-    if not by_class:
+    chosen = dealt(rows, "test", IMAGES)
+    if not chosen:
         raise DataError("no test images, so that nothing can be proven: raise ingest's test_share")
-    return list(_dealt(by_class))[:IMAGES]
+    return chosen
 
 
-def _dealt(by_class: dict[str, list[Row]]) -> Iterator[Row]:
-    """One of each class, then another of each, and so on."""
-    for deal in zip_longest(*(by_class[label] for label in sorted(by_class))):
-        yield from (row for row in deal if row is not None)
-
-
-def pixels(rows: Sequence[Row], folder: Path, answers: Answers) -> NDArray[np.uint8]:
+def pixels(rows: Sequence[Row], folder: Path, answers: Answers) -> Pixels:
     """The pixels of rows as the model takes them."""
-    found = snapshot.images(folder, rows)
-    return np.stack([decode_row(row, data, answers.height, answers.width) for row, data in found])
+    return np.stack([found for _, found in looks(rows, folder, answers)])
 
 
-def write_golden(model: Any, images: NDArray[np.uint8], folder: Path) -> None:  # noqa: ANN401 - Keras has no types
-    """Write golden.npz: images, and what Keras makes of them."""
+def answers_of(model: Any, images: Pixels) -> Named:  # noqa: ANN401 - Keras has no types
+    """What Keras answers, by the names of the outputs."""
     answers = model.predict_on_batch(images)
     named = zip((OUTPUT, FAMILIARITY), answers if isinstance(answers, list) else [answers], strict=False)
-    arrays: dict[str, Any] = {name: np.asarray(each, np.float32) for name, each in named}
+    return {name: np.asarray(each, np.float32) for name, each in named}
+
+
+def write_golden(images: Pixels, expected: Named, of_litert: Named | None, folder: Path) -> None:
+    """Write golden.npz: images, Keras's answers, and those of a LiteRT graph that has its own to give."""
+    own = {OF_LITERT + name: each for name, each in (of_litert or {}).items()}
+    arrays: dict[str, Any] = {**expected, **own}
     np.savez_compressed(folder / GOLDEN, images=images, **arrays)
+
+
+def called_otherwise(expected: Named, found: Named, classes: Sequence[str]) -> str | None:
+    """Which golden image that Keras is sure of a graph calls something else; None if there is none."""
+    for keras, lite in zip(expected[OUTPUT], found[OUTPUT], strict=True):
+        sure, other = classes[keras.argmax()], classes[lite.argmax()]
+        if keras.max() >= SURE and sure != other:
+            return f"a golden image that is {sure} to Keras with {percent(float(keras.max()))} is {other} to it"
+    return None
 
 
 def prove(folder: Path) -> dict[str, float]:
@@ -73,5 +85,7 @@ def prove(folder: Path) -> dict[str, float]:
     off: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     for graph, distance in off.items():
         if not distance <= TOLERANCE:
-            raise ModelError(f"the exported {graph} answers differently from Keras: off by {distance:.2g}")
+            raise ModelError(
+                f"the exported {graph} answers differently from its golden answers: off by {distance:.2g}"
+            )
     return off

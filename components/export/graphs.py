@@ -15,14 +15,20 @@ from components.export.folding import folded
 def write_graphs(model: Any, answers: Answers, folder: Path) -> None:  # noqa: ANN401 - Keras has no types
     """Write saved_model.pb and model.tflite of a Keras model from uint8 images to probabilities."""
     with hushed():  # the converters tell of every phase they go through
-        tf.saved_model.save(tf.Module(), str(folder), signatures={SIGNATURE: _frozen(model, answers)})
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
-        (folder / LITERT).write_bytes(converter.convert())
+        (folder / LITERT).write_bytes(write_saved_model(folded(model), answers, folder).convert())
 
 
-def _frozen(model: Any, answers: Answers) -> Any:  # noqa: ANN401
+def write_saved_model(network: Any, answers: Answers, folder: Path) -> Any:  # noqa: ANN401
+    """Write saved_model.pb of a network that is folded already; what converts it for LiteRT."""
+    # Nobody learns from it any more, and the gradients of some layers cannot be saved from a frozen graph.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    signatures = {SIGNATURE: _frozen(network, answers)}
+    tf.saved_model.save(tf.Module(), str(folder), signatures=signatures, options=options)
+    return tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=[SIGNATURE])
+
+
+def _frozen(network: Any, answers: Answers) -> Any:  # noqa: ANN401
     """The signature: one graph with its weights as constants."""
-    network = folded(model)
     images = tf.TensorSpec((None, answers.height, answers.width, 3), tf.uint8, name=INPUT)
 
     @tf.function(input_signature=[images])  # type: ignore[untyped-decorator]

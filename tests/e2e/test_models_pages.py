@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from binocular import registry
-from binocular.bundle import FACTS, Bundle
+from binocular.bundle import FACTS, Bundle, Quantization
 from tests.browser import overflows, violations, visit
 from tests.e2e.acts import sign_in
 from tests.machine import Machine
@@ -24,7 +24,10 @@ def second(machine: Machine, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     before = registry.production(store, NAME)
     assert before is not None
     registry.fetch_version(store, NAME, before.version, folder)
-    Bundle.read(folder).model_copy(update={"run": "another-run", "champion": before.version}).write(folder / FACTS)
+    reason = "int8 was left, and the float graph is served: accuracy falls."
+    became = Quantization(kind="int8", taken=False, reason=reason, float_bytes=9, bytes=3, compared=None)
+    told = {"run": "another-run", "champion": before.version, "quantization": became}
+    Bundle.read(folder).model_copy(update=told).write(folder / FACTS)
     yield registry.publish_version(store, NAME, folder)
     now = registry.production(store, NAME)
     assert now is not None
@@ -94,6 +97,8 @@ def test_a_version_tells_what_it_is_and_can_be_taken_along(
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Version {second}")
     expect(page.get_by_role("row", name="accuracy").first).to_contain_text("%")
     expect(page.get_by_role("img", name="Images of each class. train")).to_be_visible()
+    expect(page.locator("dt", has_text="Served in")).to_be_visible()
+    expect(page.get_by_text("int8 was left, and the float graph is served")).to_be_visible()
     page.get_by_role("heading", name="Model card").click()
     expect(page.locator(".markdown")).to_contain_text("A classifier of photos")
     expect(page.locator(".markdown")).to_contain_text("small_cnn halves it")

@@ -318,7 +318,7 @@ def test_versions_are_listed_and_production_moves_forward_and_back(
 def test_a_version_tells_what_it_is_and_when_it_was_in_production(
     client: Any, settings: Settings, tmp_path: Path
 ) -> None:
-    publish(settings, tmp_path, 2)
+    store = publish(settings, tmp_path, 2)
     promote(client, 1)
     promote(client, 2, why="better")
     promote(client, 1, why="no, worse")
@@ -326,6 +326,10 @@ def test_a_version_tells_what_it_is_and_when_it_was_in_production(
     assert (found["production"], found["classes"], found["run"]) == (False, ["glass", "metal"], "run-2")
     assert [(move["by"], move["why"]) for move in found["moves"]] == [("admin", "better")]
     assert {file["name"] for file in found["files"]} == {"binocular.json", "labels.json"}
+    assert "quantization" not in found
+    became = {"kind": "int8", "taken": True, "reason": "int8 was taken.", "float_bytes": 9, "bytes": 3}
+    publish_facts(store, tmp_path / "3", ("glass", "metal"), 8, "3", quantization={**became, "compared": None})
+    assert client.get("/v1/models/3").json["quantization"] == became
     everything = client.get("/v1/models").json
     assert (everything["previous"], [move["version"] for move in everything["moves"]]) == (2, [1, 2, 1])
     assert client.get("/v1/models/9").status_code == 404

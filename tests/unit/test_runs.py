@@ -7,7 +7,7 @@ import kfp_server_api as api
 import pytest
 
 from binocular.cli_runs import _failure
-from binocular.errors import NotFoundError, RequestError
+from binocular.errors import IntegrityError, NotFoundError, RequestError
 from binocular.logs import said as said_in
 from binocular.runs import _typed, chosen, steps
 
@@ -113,3 +113,16 @@ def test_parameters_are_read_as_the_package_wants_them(tmp_path: Path) -> None:
         path.write_text(wrong)
         with pytest.raises(RequestError, match="not a compiled pipeline"):
             _typed(path, {})
+
+
+def test_a_value_that_is_none_of_the_choices_is_refused_before_anything_runs(tmp_path: Path) -> None:
+    inputs = "root:\n  inputDefinitions:\n    parameters:\n      quantization: {parameterType: STRING}\n"
+    (tmp_path / "p.yaml").write_text(inputs)
+    (tmp_path / "p.form.json").write_text('{"quantization": {"group": "Serving", "choices": ["none", "int8"]}}')
+
+    assert _typed(tmp_path / "p.yaml", {"quantization": "int8"}) == {"quantization": "int8"}
+    with pytest.raises(RequestError, match="parameter quantization is 'int4'; it must be one of none, int8"):
+        _typed(tmp_path / "p.yaml", {"quantization": "int4"})
+    (tmp_path / "p.form.json").write_text("[")
+    with pytest.raises(IntegrityError, match=r"p\.form\.json is damaged: compile the pipeline again"):
+        _typed(tmp_path / "p.yaml", {})

@@ -52,6 +52,7 @@ function learntFrom(model) {
     h("p", `${plural(images, "photo")} of ${plural(model.classes.length, "class", "classes")}`, model.snapshot && [", snapshot ", h("code", { title: model.snapshot.prefix }, model.snapshot.digest.slice(0, 12))], "."),
     classChart(model.classes, model.counts, 170),
     h("dl.facts-list", fact("Network", `${model.architecture}, ${model.image.join(" × ")} pixels`), fact("Began with", model.weights === "none" ? "random weights" : model.weights),
+      model.quantization && fact("Served in", h("span", model.quantization.taken ? "int8" : "float", h("span.soft", ` ${model.quantization.reason}`))),
       model.energy && fact("Energy", `${(1000 * model.energy.kwh).toPrecision(2)} Wh, ${(1000 * model.energy.co2_kg).toPrecision(2)} g of CO₂ (${model.energy.country})`),
       model.chosen.map((each) => fact(each.name, h("span", each.value, h("span.soft", ` ${each.because}`))))),
     h("details.numbers", h("summary", `The recipe: ${plural(changed.length, "parameter")}`), scroller("Recipe", h("table.parameters", h("tbody", changed.map(([name, value]) => h("tr", h("th", { scope: "row" }, h("code", name)), h("td", h("span.value", valueText(value))))))))));
@@ -63,8 +64,10 @@ function files(model) {
   const all = model.files.reduce((sum, file) => sum + file.size, 0);
   return h("section.card.stack.tight", h("div.row.spread", h("h2", "Files"), h("span.soft.small", `${plural(model.files.length, "file")}, ${bytes(all)}`)),
     scroller("Files", h("table.files", h("thead.unseen", h("tr", h("th", "File"), h("th", "What it is"), h("th", "Size"))), h("tbody", model.files.map((file) => h("tr",
-      h("td", h("a", { href: `/v1/models/${model.version}/files/${file.name.split("/").map(encodeURIComponent).join("/")}`, download: true, onclick: download, title: `SHA-256 ${file.sha256}` }, h("code", file.name))), h("td.soft.small", ABOUT[file.name] ?? ""), h("td.number", bytes(file.size))))))));
+      h("td", h("a", { href: `/v1/models/${model.version}/files/${file.name.split("/").map(encodeURIComponent).join("/")}`, download: true, onclick: download, title: `SHA-256 ${file.sha256}` }, h("code", file.name))), h("td.soft.small", (model.quantization?.taken && INT8[file.name]) || (ABOUT[file.name] ?? "")), h("td.number", bytes(file.size))))))));
 }
+
+const INT8 = { "model.tflite": "the int8 form of the graph, for LiteRT" };
 
 const ABOUT = {
   "saved_model.pb": "the graph, for TensorFlow and TensorFlow Serving",

@@ -15,6 +15,7 @@ import yaml
 
 import components
 from binocular.flow import Flow
+from binocular.form import FORM
 from components.train.recipe import Recipe
 from pipeline import PACKAGE, form
 from pipeline import compile as compiling
@@ -48,7 +49,7 @@ def test_the_package_is_the_one_its_sources_make() -> None:
 
 
 def test_what_a_form_knows_is_of_the_same_sources_and_of_every_parameter(spec: dict[str, Any]) -> None:
-    assert PACKAGE.with_suffix(compiling.FORM).read_text() == form.text(), "run `make compile`"
+    assert PACKAGE.with_suffix(FORM).read_text() == form.text(), "run `make compile`"
     assert set(json.loads(form.text())) == set(spec["root"]["inputDefinitions"]["parameters"])
 
 
