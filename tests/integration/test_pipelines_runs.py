@@ -153,7 +153,8 @@ def test_a_store_that_goes_away_fails_the_step_and_says_so(
     store = SeaweedFS(tmp_path_factory.mktemp("going"))
     store.start()
     server = PipelinesServer(tmp_path / "server", store.store())
-    server.variables |= {"BINOCULAR_STORE_DEADLINE_S": "1", "BINOCULAR_STORE_TIMEOUT_S": "1"}
+    # Soon given up, and yet enough for a store that has just started.
+    server.variables |= {"BINOCULAR_STORE_DEADLINE_S": "5", "BINOCULAR_STORE_TIMEOUT_S": "5"}
     server.start()
     try:
         run_id = server.begin(package(sample_pipelines.twins), seconds=5)
