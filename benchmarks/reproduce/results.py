@@ -95,9 +95,9 @@ def confusion(outcomes: Sequence[Outcome]) -> list[tuple[str, list[int], str]]:
 
 def worst(outcomes: Sequence[Outcome]) -> list[tuple[Mistake, int]]:
     """The most confident mistakes, each with how many seeds made it."""
-    seeds = Counter(each.file for outcome in outcomes for each in outcome.mistakes)
-    first: dict[str, Mistake] = {}
+    seeds = Counter((each.label, each.file) for outcome in outcomes for each in outcome.mistakes)
+    first: dict[tuple[str, str], Mistake] = {}  # files of two classes may have one name
     for each in sorted((m for outcome in outcomes for m in outcome.mistakes), key=lambda m: -m.confidence):
-        first.setdefault(each.file, each)
-    ranked = sorted(first.values(), key=lambda m: (-seeds[m.file], -m.confidence))
-    return [(each, seeds[each.file]) for each in ranked[:MOST_MISTAKES]]
+        first.setdefault((each.label, each.file), each)
+    ranked = sorted(first.items(), key=lambda item: (-seeds[item[0]], -item[1].confidence))
+    return [(each, seeds[image]) for image, each in ranked[:MOST_MISTAKES]]
