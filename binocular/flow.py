@@ -14,7 +14,7 @@ from typing import Any, Self
 
 Spec = Mapping[str, Any]  # a compiled package, or a part of one: whatever JSON holds
 
-# More steps and groups than anybody draws. A package may come from anywhere, and its groups contain themselves.
+# More steps and groups than anybody draws: a package may come from anywhere, with groups that contain themselves.
 DEEPEST, MOST_STEPS = 20, 2000
 HTML = "system.HTML"
 # The states in which a run or a step does not go on.

@@ -27,8 +27,9 @@ HIDDEN: Final = "."  # how the name of a file begins that is not held by anybody
 class Draft:
     """A file of images that one process holds: it alone adds to it, delivers it, and deletes it."""
 
-    def __init__(self, path: Path, file: int, *, images: int = 0, size: int = 0) -> None:
-        self.path, self.images, self.size = path, images, size
+    def __init__(self, path: Path, file: int) -> None:
+        self.path = path
+        self.images = self.size = 0  # what was added by this process
         self._file = file
 
     @classmethod
