@@ -352,6 +352,16 @@ class SignatureError(BinocularError):
     code = "signature"
 
 
+class Http2Error(BinocularError):
+    """A peer does not keep to HTTP/2, or to a limit; the connection is over. A new one may do better."""
+
+    code = "http2"
+
+    def __init__(self, why: int, message: str) -> None:
+        super().__init__(message)
+        self.why = why  # the standard's number, for the peer
+
+
 class DiskFullError(BinocularError):
     """This machine's disk has no room. Retrying helps after space was freed."""
 

@@ -21,6 +21,11 @@ def methods(service: str) -> Mapping[str, MethodDescriptor]:
     return found
 
 
+def path(service: str, method: str) -> str:
+    """Where a method is called."""
+    return f"/{_PACKAGE}.{service}/{method}"
+
+
 def handlers(service: str, answers: Mapping[str, Answer]) -> grpc.GenericRpcHandler:
     """What `grpc.Server.add_generic_rpc_handlers` takes to offer a service."""
     return grpc.method_handlers_generic_handler(

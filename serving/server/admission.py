@@ -1,12 +1,15 @@
 """How much may be in the house at once. What is too much is refused at once, so that overload cannot pile up."""
 
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Generic, TypeVar
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from serving.server.status import ServingError
+
+T = TypeVar("T")
 
 
 class Admission:
@@ -31,3 +34,36 @@ class Admission:
         finally:
             with self._lock:
                 self._now -= amount
+
+
+class Turns(Generic[T]):
+    """So many at the same time; the others wait in the order in which they came."""
+
+    def __init__(self, most: int, begin: Callable[[T], None]) -> None:
+        self._most, self._begin = most, begin
+        self._lock = threading.Lock()
+        self._going: set[T] = set()
+        self._waiting: deque[T] = deque()
+
+    def want(self, who: T) -> bool:
+        """Whether it is their turn at once. If not, they are told to begin when it is."""
+        with self._lock:
+            if len(self._going) < self._most:
+                self._going.add(who)
+                return True
+            self._waiting.append(who)
+            return False
+
+    def end(self, who: T) -> None:
+        """They are done, or want no turn any more."""
+        following = None
+        with self._lock:
+            if who in self._going:
+                self._going.remove(who)
+                if self._waiting:
+                    following = self._waiting.popleft()
+                    self._going.add(following)
+            elif who in self._waiting:
+                self._waiting.remove(who)
+        if following is not None:
+            self._begin(following)

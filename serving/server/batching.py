@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import Array
 from serving.server.batchparameters import Batching
 from serving.server.deadline import Deadline

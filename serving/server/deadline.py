@@ -4,8 +4,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from serving.server.status import ServingError
 
 

@@ -17,6 +17,9 @@ from binocular.errors import SettingError
 CORES = len(os.sched_getaffinity(0))
 HIGHEST_PORT = 65535
 MEGABYTE = 1 << 20
+# Of gRPC's own options the only one here, how large a message is without it, and with any number for it.
+MESSAGE_OPTION = "grpc.max_receive_message_length"
+MESSAGE_LIMIT, LARGEST_MESSAGE = 64 * MEGABYTE, (1 << 31) - 1
 
 
 def _flag(default: Any, meaning: str, lowest: float | None = None, highest: float | None = None) -> Any:  # noqa: ANN401
@@ -54,7 +57,7 @@ class Flags:
     tensorflow_session_parallelism: int = _flag(0, "threads of a TensorFlow session; 0: its own choice", 0)
     tensorflow_intra_op_parallelism: int = _flag(0, "threads of one operation in it", 0)
     tensorflow_inter_op_parallelism: int = _flag(0, "operations at once in it", 0)
-    grpc_channel_arguments: str = _flag("", "gRPC's own options, as a=1,b=2")
+    grpc_channel_arguments: str = _flag("", f"the longest message, as {MESSAGE_OPTION}=BYTES; -1: any")
     grpc_max_threads: int = _flag(64, "Predict calls running or waiting at once; more are refused", 1, 4096)
     enable_serialization_as_tensor_content: bool = _flag(default=False, meaning="answer with packed tensors")
     enable_grpc_healthcheck_service: bool = _flag(default=False, meaning="offer grpc.health.v1.Health")
@@ -103,15 +106,15 @@ def usage() -> str:
     return "\n".join(f"  --{it.name}={it.default}  {it.metadata['meaning']}" for it in fields(Flags))
 
 
-def channel_arguments(flags: Flags) -> list[tuple[str, int | str]]:
-    """gRPC's options: the user's behind ours, so that the user's win."""
-    given: list[tuple[str, int | str]] = []
+def message_limit(flags: Flags) -> int:
+    """Bytes of the largest gRPC message that is taken: of gRPC's own options the one that means something here."""
+    limit = MESSAGE_LIMIT
     for pair in filter(None, flags.grpc_channel_arguments.split(",")):
         key, equals, value = pair.partition("=")
-        if not key or not equals:
-            raise SettingError(f"--grpc_channel_arguments: got {pair!r}, expected key=value")
-        given.append((key, int(value) if value.removeprefix("-").isdecimal() else value))
-    return given
+        if key != MESSAGE_OPTION or not equals or not value.removeprefix("-").isdecimal():
+            raise SettingError(f"--grpc_channel_arguments: got {pair!r}, expected {MESSAGE_OPTION}=a number")
+        limit = int(value)
+    return limit if 0 < limit < LARGEST_MESSAGE else LARGEST_MESSAGE
 
 
 def _value(flag: Field[Any], text: str) -> Any:  # noqa: ANN401 - of the flag's type
@@ -160,4 +163,4 @@ def _check(flags: Flags) -> None:
         flags.tensorflow_intra_op_parallelism or flags.tensorflow_inter_op_parallelism
     ):
         raise SettingError("--tensorflow_session_parallelism sets both others; give it alone, or the other two")
-    channel_arguments(flags)
+    message_limit(flags)

@@ -12,8 +12,8 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import MAX_RANK, Array, Kind
 from serving.server.signature import Tensor
 from serving.server.status import ServingError, invalid

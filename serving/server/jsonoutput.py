@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 
 import numpy as np
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import Array
 from serving.server.status import ServingError
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 
-from grpc import StatusCode
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from binocular.wire.codes import StatusCode
 from serving.server.models import Models
 from serving.server.servable import State
 

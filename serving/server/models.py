@@ -13,8 +13,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
 from serving.server.engines import Engine

@@ -2,8 +2,7 @@
 
 from typing import Any
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import GetModelStatusResponse, ReloadConfigResponse
 from serving.server import config
 from serving.server.deadline import Deadline
@@ -21,7 +20,7 @@ def status(models: Models, request: Any) -> Any:  # noqa: ANN401 - messages
     response = GetModelStatusResponse()
     for servable in models.versions(spec.name, version):
         entry = response.model_version_status.add(version=servable.version, state=servable.state.value)
-        entry.status.error_code = servable.code.value[0]
+        entry.status.error_code = servable.code.value
         entry.status.error_message = servable.message
     return response
 

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from serving.server.config import ModelConfig
 from serving.server.servable import Servable, State
 from serving.server.status import ServingError

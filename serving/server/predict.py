@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from grpc import StatusCode
-
 from binocular.errors import TensorError
 from binocular.wire import tensors
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import GetModelMetadataResponse, PredictResponse, SignatureDefMap
 from binocular.wire.tensors import Array
 from serving.server.deadline import Deadline

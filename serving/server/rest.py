@@ -9,9 +9,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from google.protobuf import json_format
-from grpc import StatusCode
 
 from binocular.errors import TensorError
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import GetModelMetadataRequest, GetModelStatusRequest, PredictRequest
 from serving.server import jsoninput, jsonoutput, modelservice
 from serving.server.deadline import Deadline

@@ -1,27 +1,34 @@
 """The gRPC side: both services, health, limits, and one place where an error becomes a status.
 
-Predict has threads of its own, a few more than there are cores: as many as can make use of them. Calls that
-wait for one wait unread, so that overload holds no messages in memory, and beyond `grpc_max_threads` calls they
-are refused at once with RESOURCE_EXHAUSTED. Status, metadata and health have other threads, and are answered
-whatever Predict is doing. Few threads also mean few wake-ups: that is worth 0.3 ms of processor time a request.
+Predict has threads of its own, one for each core: more would only take it from each other. Calls that wait for one
+wait with at most an image or two of their message read, so that overload holds little in memory, and beyond
+`grpc_max_threads` calls they are refused at once with RESOURCE_EXHAUSTED. Status, metadata and health have other
+threads, and are answered whatever Predict is doing.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from google.protobuf.message import DecodeError
+from google.protobuf.message_factory import GetMessageClass
 
-from binocular.errors import PortBusyError
 from binocular.wire import services
+from binocular.wire.codes import StatusCode
 from serving.server import flags as flag_values
-from serving.server import modelservice
+from serving.server import health, modelservice
+from serving.server.admission import Turns
+from serving.server.calls import Call
 from serving.server.deadline import Deadline
 from serving.server.flags import Flags
+from serving.server.health import Health
+from serving.server.listening import Listening
 from serving.server.metrics import Metrics
 from serving.server.models import Models
 from serving.server.predict import Predictor
@@ -29,110 +36,138 @@ from serving.server.status import ServingError
 
 log = logging.getLogger(__name__)
 
-MESSAGE_LIMIT = 64 * flag_values.MEGABYTE
-# Of a message that nobody reads yet: an image or two.
-UNREAD_BYTES = 256 << 10
 # Threads for everything but Predict.
 OTHER_THREADS = 8
-# Predict's threads for each core; one at work on a message while the other waits for the model.
-THREADS_A_CORE = 2
 # Calls in flight beyond those of Predict that are served or wait; only a flood has so many.
 MOST_OTHERS = 1000
-_LIMIT_OPTION = "grpc.max_receive_message_length"
+PREDICT = "Predict"
 
-# Longer than anybody waits, shorter than a lock can.
-_FOR_EVER_S = 1e6
-
+# What answers a unary call: takes the request and the caller's patience, returns the response.
 Handler = Callable[[Any, Deadline], Any]
 
 
-def message_limit(flags: Flags) -> int:
-    """Bytes of the largest request."""
-    limit = dict(flag_values.channel_arguments(flags)).get(_LIMIT_OPTION, MESSAGE_LIMIT)
-    return limit if isinstance(limit, int) and limit > 0 else (1 << 31) - 1
+@dataclass(frozen=True)
+class Method:
+    """What answers the calls of a path; in a thread of its own kind."""
+
+    answer: Callable[[Call], None]
+    predicts: bool = False
 
 
 class Rpc:
-    """The gRPC server. `start` opens its port, `stop` lets the calls in flight end."""
+    """The gRPC server. `start` opens its ports, `stop` lets the calls in flight end."""
 
     def __init__(self, flags: Flags, models: Models, predictor: Predictor, metrics: Metrics) -> None:
+        self.limit = flag_values.message_limit(flags)
+        self.most_streams = flags.grpc_max_threads + MOST_OTHERS
         self._flags, self._models, self._predictor, self._metrics = flags, models, predictor, metrics
-        self._predicting = Predicting(_predict_threads(flags), flags.grpc_max_threads)
-        # It would log a traceback for each request that is no message: a client's nonsense must not fill the disk.
-        logging.getLogger("grpc._common").setLevel(logging.CRITICAL)
-        self._server = grpc.server(
-            ThreadPoolExecutor(OTHER_THREADS, "grpc"),
-            maximum_concurrent_rpcs=flags.grpc_max_threads + MOST_OTHERS,
-            options=[
-                ("grpc.so_reuseport", 0),  # or a second server would share the port in silence
-                (_LIMIT_OPTION, MESSAGE_LIMIT),
-                ("grpc.max_send_message_length", -1),
-                # What is sent of a call before anybody reads it. It would grow with the load, and a flood of large
-                # requests that are refused would take as much memory as if each had been served.
-                ("grpc.http2.bdp_probe", 0),
-                ("grpc.http2.lookahead_bytes", UNREAD_BYTES),
-                *flag_values.channel_arguments(flags),
-            ],
-        )
-        self._server.add_generic_rpc_handlers(
-            (
-                _Gate(
-                    services.handlers(
-                        "PredictionService",
-                        {
-                            "Predict": self._predict(),
-                            "GetModelMetadata": self._edge(None, lambda request, _: predictor.metadata(request)),
-                            **{name: _unimplemented(name) for name in ("Classify", "Regress", "MultiInference")},
-                        },
-                    ),
-                    self._predicting,
-                    lambda: metrics.request("", "Predict", "GRPC", grpc.StatusCode.RESOURCE_EXHAUSTED, 0),
-                ),
-                services.handlers(
-                    "ModelService",
-                    {
-                        "GetModelStatus": self._edge(
-                            None, lambda request, _: modelservice.status(models, request)
-                        ),
-                        "HandleReloadConfigRequest": self._edge(None, self._reload),
-                    },
-                ),
-            )
-        )
-        self._health = health.HealthServicer()
-        if flags.enable_grpc_healthcheck_service:
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        self._health = Health()
+        self._methods = self._offered()
+        self._lock = threading.Lock()
+        self._predicting = self._others = 0  # calls that were taken and are not over
+        threads = flags.grpc_max_threads if flags.enable_batching else flag_values.CORES
+        # Of long messages so many come on at once as there are threads to read them, and the next one.
+        self._long: Turns[Call] = Turns(threads + 1, self._come_on)
+        self._ready: SimpleQueue[Call | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=self._predict_calls, name=f"predict_{number}", daemon=True)
+            for number in range(threads)
+        ]
+        self._pool = ThreadPoolExecutor(OTHER_THREADS, "grpc")
+        self._listening = Listening(self)
 
     def start(self) -> None:
         """Listen and answer; PortBusyError where the address is taken."""
-        for address in self._addresses():
-            try:
-                self._server.add_insecure_port(address)
-            except RuntimeError as error:
-                raise PortBusyError(
-                    f"cannot listen on {address} (--host, --port, --grpc_socket_path): {error}"
-                ) from None
-        self._server.start()
-        for name in ("", "ModelService", "PredictionService"):
-            self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        if self._flags.port:
+            self._listening.open(self._flags.host, self._flags.port)
+        if self._flags.grpc_socket_path:
+            self._listening.open_path(Path(self._flags.grpc_socket_path))
+        for thread in self._threads:
+            thread.start()
+        self._listening.start()
 
     def stop(self, grace_s: float) -> None:
         """Refuse new calls, and give those in flight this long."""
-        self._health.enter_graceful_shutdown()
-        self._server.stop(grace_s).wait()
+        self._health.end()
+        self._listening.stop(grace_s)
+        for _ in self._threads:
+            self._ready.put(None)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _addresses(self) -> Iterator[str]:
-        if self._flags.port:
-            host = f"[{self._flags.host}]" if ":" in self._flags.host else self._flags.host
-            yield f"{host}:{self._flags.port}"
-        if self._flags.grpc_socket_path:
-            yield f"unix:{self._flags.grpc_socket_path}"
+    # What connections ask: see `connection.Door`.
 
-    def _predict(self) -> services.Answer:
-        """Predict, on threads of its own: gRPC takes them from this attribute, or else uses its others."""
-        answer = self._edge("Predict", self._predictor.predict)
-        answer.experimental_thread_pool = self._predicting  # type: ignore[attr-defined]
-        return answer
+    def begin(self, call: Call) -> tuple[StatusCode, str] | None:
+        """Take a call, or say why not."""
+        method = self._methods.get(call.path)
+        if method is None:
+            return StatusCode.UNIMPLEMENTED, "Method not found!"
+        call.method = method
+        with self._lock:
+            most = self._flags.grpc_max_threads if method.predicts else MOST_OTHERS
+            if (self._predicting if method.predicts else self._others) < most:
+                self._predicting += method.predicts
+                self._others += not method.predicts
+                return None
+        if method.predicts:
+            self._metrics.request("", PREDICT, "GRPC", StatusCode.RESOURCE_EXHAUSTED, 0)
+        text = f"{most} requests are running or waiting already (--grpc_max_threads); try again later"
+        return StatusCode.RESOURCE_EXHAUSTED, text
+
+    def large(self, call: Call) -> None:
+        """Let a long message come when it is its turn."""
+        if not call.waits:
+            call.waits = True
+            if self._long.want(call):
+                call.connection.give_room(call)
+
+    def ready(self, call: Call) -> None:
+        """Have a call answered."""
+        if call.method.predicts:
+            self._ready.put(call)
+        else:
+            self._pool.submit(call.method.answer, call)
+
+    def end(self, call: Call) -> None:
+        """A call is over."""
+        with self._lock:
+            self._predicting -= call.method.predicts
+            self._others -= not call.method.predicts
+        if call.waits:
+            self._long.end(call)
+
+    def _come_on(self, call: Call) -> None:
+        # Not in this thread: it may be at work on another connection.
+        self._listening.soon(lambda: call.connection.give_room(call))
+
+    def _predict_calls(self) -> None:
+        while call := self._ready.get():
+            call.method.answer(call)
+
+    def _offered(self) -> dict[str, Method]:
+        """Each method by its path."""
+        models, predictor = self._models, self._predictor
+        handlers: dict[str, dict[str, Handler]] = {
+            "PredictionService": {
+                PREDICT: predictor.predict,
+                "GetModelMetadata": lambda request, _: predictor.metadata(request),
+                **{name: _unimplemented(name) for name in ("Classify", "Regress", "MultiInference")},
+            },
+            "ModelService": {
+                "GetModelStatus": lambda request, _: modelservice.status(models, request),
+                "HandleReloadConfigRequest": self._reload,
+            },
+        }
+        found = {
+            services.path(service, name): Method(
+                self._unary(GetMessageClass(it.input_type), own[name], name), name == PREDICT
+            )
+            for service, own in handlers.items()
+            for name, it in services.methods(service).items()
+        }
+        if self._flags.enable_grpc_healthcheck_service:
+            found[f"/{health.SERVICE}/Check"] = Method(self._unary(health.Request, self._check, "Check"))
+            found[f"/{health.SERVICE}/Watch"] = Method(self._watch)
+        return found
 
     def _reload(self, request: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - messages
         return modelservice.reload(
@@ -142,94 +177,45 @@ class Rpc:
             labels_before_loading=self._flags.allow_version_labels_for_unavailable_models,
         )
 
-    def _edge(self, entrypoint: str | None, handler: Handler) -> services.Answer:
-        """Where the call's deadline comes in and its error goes out; Predict is counted."""
+    def _check(self, request: Any, _: Deadline) -> Any:  # noqa: ANN401 - messages
+        return self._health.check(request.service)
 
-        def answer(request: Any, context: grpc.ServicerContext) -> Any:  # noqa: ANN401 - messages
-            started, code, text = time.perf_counter(), grpc.StatusCode.OK, ""
-            deadline = Deadline.within(_patience(context), context.is_active)
-            response = None
+    def _watch(self, call: Call) -> None:
+        try:
+            request = health.Request.FromString(call.message(self.limit))
+        except (ServingError, DecodeError) as error:
+            call.connection.answer(call, StatusCode.INTERNAL, f"Exception deserializing request! {error}")
+        else:
+            self._health.watch(call, request.service)
+
+    def _unary(self, takes: Any, handler: Handler, name: str) -> Callable[[Call], None]:  # noqa: ANN401 - a message
+        """Where a call's message comes in, its answer or error goes out, and Predict is counted."""
+
+        def answer(call: Call) -> None:
+            started, code, text = time.perf_counter(), StatusCode.OK, ""
+            request, message = None, None
             try:
-                response = handler(request, deadline)
+                content = call.message(self.limit)
+                call.body = bytearray()
+                request = takes.FromString(content)
+                message = handler(request, call.deadline).SerializeToString()
             except ServingError as error:
                 code, text = error.canonical, error.text
+            except DecodeError:
+                code, text = StatusCode.INTERNAL, "Exception deserializing request!"
             except Exception:
                 log.exception("a call failed for a reason that is ours")
-                code, text = grpc.StatusCode.INTERNAL, "internal error; the server's log says more"
-            if entrypoint:
-                seconds = time.perf_counter() - started
-                self._metrics.request(request.model_spec.name, entrypoint, "GRPC", code, seconds)
-            if response is None:
-                context.abort(code, text)
-            return response
+                code, text = StatusCode.INTERNAL, "internal error; the server's log says more"
+            if name == PREDICT:
+                model = request.model_spec.name if request is not None else ""
+                self._metrics.request(model, name, "GRPC", code, time.perf_counter() - started)
+            call.connection.answer(call, code, text, message)
 
         return answer
 
 
-class Predicting(ThreadPoolExecutor):
-    """Predict's threads, which know how many calls they have."""
-
-    def __init__(self, threads: int, most: int) -> None:
-        super().__init__(threads, "predict")
-        self._most, self._calls, self._lock = most, 0, threading.Lock()
-
-    @property
-    def full(self) -> bool:
-        """Whether one more call would have to be refused."""
-        return self._calls >= self._most
-
-    @property
-    def refusal(self) -> str:
-        """What it is told."""
-        return f"{self._most} requests are running or waiting already (--grpc_max_threads); try again later"
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:  # noqa: ANN401
-        """Have a call answered."""
-        self._count(1)
-        future = super().submit(fn, *args, **kwargs)
-        future.add_done_callback(lambda _: self._count(-1))
-        return future
-
-    def _count(self, change: int) -> None:
-        with self._lock:
-            self._calls += change
-
-
-def _predict_threads(flags: Flags) -> int:
-    """Requests that wait to be merged each hold a thread; others need no more than the cores can feed."""
-    most = flags.grpc_max_threads
-    return most if flags.enable_batching else min(most, THREADS_A_CORE * flag_values.CORES)
-
-
-class _Gate(grpc.GenericRpcHandler):  # type: ignore[misc]
-    """Turns a Predict away, unread, while there is no place for it."""
-
-    def __init__(self, inside: grpc.GenericRpcHandler, predicting: Predicting, count: Callable[[], None]) -> None:
-        self._inside, self._predicting, self._count = inside, predicting, count
-        # A handler of a stream need not take what is sent; one of a single message always reads it first.
-        self._refusal = grpc.stream_unary_rpc_method_handler(self._refuse)
-
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
-        """The handler of a call."""
-        if self._predicting.full and details.method.endswith("/Predict"):
-            return self._refusal
-        return self._inside.service(details)
-
-    def _refuse(self, requests: object, context: grpc.ServicerContext) -> None:
-        del requests
-        self._count()
-        context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, self._predicting.refusal)
-
-
-def _patience(context: grpc.ServicerContext) -> float | None:
-    """Seconds that the caller waits; gRPC says hundreds of years for a caller without a deadline."""
-    seconds: float | None = context.time_remaining()
-    return seconds if seconds is not None and seconds < _FOR_EVER_S else None
-
-
-def _unimplemented(name: str) -> services.Answer:
-    def answer(request: Any, context: grpc.ServicerContext) -> None:  # noqa: ANN401 - a message
-        del request
-        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"{name} is not offered; this server answers Predict")
+def _unimplemented(name: str) -> Handler:
+    def answer(*_: object) -> None:
+        raise ServingError(StatusCode.UNIMPLEMENTED, f"{name} is not offered; this server answers Predict")
 
     return answer

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from serving.server.engines import Engine
 
 

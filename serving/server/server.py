@@ -7,16 +7,15 @@ import threading
 import time
 from pathlib import Path
 
-from grpc import StatusCode
-
 from binocular.errors import BinocularError, ProcessError
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import MonitoringConfig
-from serving.server import batchparameters, config, engines, rpc, warmup
+from serving.server import batchparameters, config, engines, warmup
 from serving.server.batching import Batched, Scheduler
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
 from serving.server.engines import Engine, EngineOptions
-from serving.server.flags import CORES, Flags
+from serving.server.flags import CORES, Flags, message_limit
 from serving.server.http import Http
 from serving.server.metrics import Metrics
 from serving.server.models import Models, Retries
@@ -54,7 +53,7 @@ class Server:
         self._metrics = Metrics(self._models)
         self._predictor = Predictor(
             self._models,
-            tensor_limit=rpc.message_limit(flags),
+            tensor_limit=message_limit(flags),
             packed=flags.enable_serialization_as_tensor_content,
             observe=self._metrics.run,
         )
@@ -141,7 +140,7 @@ class Server:
                 engine,
                 path,
                 times=self._flags.num_request_iterations_for_warmup,
-                tensor_limit=rpc.message_limit(self._flags),
+                tensor_limit=message_limit(self._flags),
             )
         except ServingError as error:
             code = error.canonical

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf.message import DecodeError
-from grpc import StatusCode
 
 from binocular.errors import TensorError
 from binocular.wire import tensors
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import SavedModel, SignatureDef
 from binocular.wire.tensors import Array, Kind
 from serving.server.status import ServingError

@@ -1,8 +1,7 @@
 """How a call that cannot be answered ends: a canonical code and a text, over gRPC and over HTTP alike."""
 
-from grpc import StatusCode
-
 from binocular.errors import BinocularError
+from binocular.wire.codes import StatusCode
 
 # What gRPC clients of the original see at most of a text.
 LONGEST_TEXT = 1024
@@ -51,8 +50,3 @@ class ServingError(BinocularError):
 def invalid(text: str) -> ServingError:
     """The request is wrong and stays wrong."""
     return ServingError(StatusCode.INVALID_ARGUMENT, text)
-
-
-def code_of(number: int) -> StatusCode:
-    """The canonical code with this number."""
-    return next((code for code in StatusCode if code.value[0] == number), StatusCode.UNKNOWN)

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import PredictionLog
 from serving.server.deadline import Deadline
 from serving.server.engines import Engine

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from grpc import StatusCode
-
+from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import Array
 from serving.server import signature as signatures
 from serving.server.deadline import Deadline

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
-from grpc import StatusCode
 
 from binocular.errors import BinocularError
+from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import Array
 from serving.server.deadline import Deadline
 from serving.server.engines.lanes import Lanes

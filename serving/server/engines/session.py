@@ -14,11 +14,12 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 import tensorflow as tf
 
+from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import Array
 from serving.server.deadline import Deadline
 from serving.server.engines import EngineOptions
 from serving.server.signature import Signature, Signatures
-from serving.server.status import ServingError, code_of
+from serving.server.status import ServingError
 
 MOST_CALLABLES = 64
 
@@ -61,7 +62,7 @@ class Session:
         try:
             answers = self._callable(feeds, fetches)(*[inputs[alias] for alias in aliases], options=patience)
         except tf.errors.OpError as error:
-            raise ServingError(code_of(error.error_code), _text(error.message)) from None
+            raise ServingError(StatusCode.of(error.error_code), _text(error.message)) from None
         return {alias: _array(answer) for alias, answer in zip(outputs, answers, strict=True)}
 
     def _callable(self, feeds: tuple[str, ...], fetches: tuple[str, ...]) -> Any:  # noqa: ANN401 - tensorflow's

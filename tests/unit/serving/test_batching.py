@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grpc import StatusCode
 
 from binocular.errors import SettingError
+from binocular.wire.codes import StatusCode
 from serving.server.batching import Batched, Scheduler
 from serving.server.batchparameters import Batching, read_file
 from serving.server.deadline import Deadline

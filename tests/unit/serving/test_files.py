@@ -7,11 +7,12 @@ from pathlib import Path
 import pytest
 
 from binocular.errors import SettingError
+from binocular.wire.codes import StatusCode
 from binocular.wire.messages import PredictionLog
 from serving.server import config, warmup
 from serving.server.config import ModelConfig, VersionPolicy
 from serving.server.deadline import Deadline
-from serving.server.status import LONGEST_TEXT, ServingError, code_of, invalid
+from serving.server.status import LONGEST_TEXT, ServingError, invalid
 from serving.versions import versions_in
 from tests.unit.serving.engines import Doubling
 
@@ -141,8 +142,8 @@ def test_a_long_text_is_cut_as_the_original_cuts_it() -> None:
     text = invalid("x" * 5000).text
     assert len(text) == LONGEST_TEXT
     assert text.endswith("x...TRUNCATED")
-    assert code_of(9).name == "FAILED_PRECONDITION"
-    assert code_of(99).name == "UNKNOWN"
+    assert StatusCode.of(9).name == "FAILED_PRECONDITION"
+    assert StatusCode.of(99).name == "UNKNOWN"
 
 
 def test_a_deadline_says_what_is_left() -> None:

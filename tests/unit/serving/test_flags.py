@@ -44,7 +44,7 @@ def test_a_switch_is_said_in_many_ways(argument: str, value: bool) -> None:  # n
         (["--model_base_path=/m", "--port=0"], "--port=0 needs --grpc_socket_path"),
         (["--model_base_path=/m", "--rest_api_port=8500"], "which is --port too"),
         (["--model_base_path=/m", "--batching_parameters_file=f"], "enable_batching to true"),
-        (["--model_base_path=/m", "--grpc_channel_arguments=a"], "got 'a', expected key=value"),
+        (["--model_base_path=/m", "--grpc_channel_arguments=a"], "expected grpc.max_receive_message_length=a"),
         (
             [
                 "--model_base_path=/m",
@@ -61,6 +61,7 @@ def test_a_wrong_flag_is_an_error_that_says_what_to_change(arguments: list[str],
     assert text in str(error.value)
 
 
-def test_channel_arguments_are_numbers_where_they_look_like_it() -> None:
-    told = flags.parse(["--model_base_path=/m", "--grpc_channel_arguments=grpc.a=5,grpc.b=-1,grpc.c=x"])
-    assert flags.channel_arguments(told) == [("grpc.a", 5), ("grpc.b", -1), ("grpc.c", "x")]
+@pytest.mark.parametrize(("given", "limit"), [("", 64 << 20), ("=5", 5), ("=-1", (1 << 31) - 1)])
+def test_the_longest_message_is_what_grpc_is_told(given: str, limit: int) -> None:
+    arguments = [f"--grpc_channel_arguments={flags.MESSAGE_OPTION}{given}"] if given else []
+    assert flags.message_limit(flags.parse(["--model_base_path=/m", *arguments])) == limit

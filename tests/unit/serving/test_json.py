@@ -3,8 +3,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from serving.server import jsoninput, jsonoutput
 from serving.server.signature import Tensor
 from serving.server.status import ServingError

@@ -2,8 +2,8 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from serving.server.deadline import Deadline
 from serving.server.engines.lanes import Lanes
 from serving.server.status import ServingError

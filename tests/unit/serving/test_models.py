@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from grpc import StatusCode
 
+from binocular.wire.codes import StatusCode
 from serving.server.config import ModelConfig, VersionPolicy
 from serving.server.deadline import Deadline
 from serving.server.models import Models, Retries
