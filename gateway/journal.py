@@ -44,9 +44,8 @@ def _end(response: Response) -> Response:
     metrics.SECONDS.labels(route).observe(seconds)
     if response.status_code >= REFUSED:
         _hear_out()
-    response.headers[REQUEST_ID] = g.request_id
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
+    present = {name for name, _ in response.headers}  # views write names as they are written here
+    response.headers.extend([(REQUEST_ID, g.request_id), *(it for it in HEADERS.items() if it[0] not in present)])
     log.info(
         "request",
         extra={

@@ -141,7 +141,10 @@ class Rpc:
 
     def _predict_calls(self) -> None:
         while call := self._ready.get():
-            call.method.answer(call)
+            try:
+                call.method.answer(call)
+            except Exception:  # a thread that is gone would be missed by all later calls
+                log.exception("an answer was not sent for a reason that is ours")
 
     def _offered(self) -> dict[str, Method]:
         """Each method by its path."""
