@@ -9,13 +9,12 @@ retry.
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-import grpc
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from binocular.bundle import INPUT, OUTPUT, SIGNATURE
@@ -28,24 +27,23 @@ from binocular.errors import (
     TensorError,
 )
 from binocular.wire import messages, services, tensors
+from binocular.wire.codes import StatusCode
+from gateway.channel import Channel
+from gateway.connection import Message
+from gateway.reply import CallError
 
-OPTIONS = [
-    # Answers are small; what a server may send at most is ours to say.
-    ("grpc.max_receive_message_length", 16 << 20),
-    ("grpc.max_send_message_length", 64 << 20),
-    # Behind one name there may be several servers, as behind a Service without an address of its own: each gets
-    # its share. The first of them alone would get everything.
-    ("grpc.lb_policy_name", "round_robin"),
-    # A model server that comes back is found within a second.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 500),
-    ("grpc.max_reconnect_backoff_ms", 1000),
-]
 AVAILABLE = messages.STATES.values_by_name["AVAILABLE"].number
 UINT8 = "uint8"
 RANK, CHANNELS = 4, 3
-CODE = grpc.StatusCode
-_PASSING = {CODE.UNAVAILABLE, CODE.RESOURCE_EXHAUSTED, CODE.NOT_FOUND, CODE.CANCELLED, CODE.ABORTED}
+# Bytes of the largest output that an answer may have.
+MOST_OUTPUT = 1 << 24
+_PASSING = {
+    StatusCode.UNAVAILABLE,
+    StatusCode.RESOURCE_EXHAUSTED,
+    StatusCode.NOT_FOUND,
+    StatusCode.CANCELLED,
+    StatusCode.ABORTED,
+}
 
 
 @dataclass(frozen=True)
@@ -81,8 +79,8 @@ class Model:
         self._known: Signature | None = None
 
     @cached_property
-    def _channel(self) -> grpc.Channel:
-        return grpc.insecure_channel(self._address, options=OPTIONS)
+    def _channel(self) -> Channel:
+        return Channel(self._address)
 
     def signature(self, *, afresh: bool = False) -> Signature:
         """What the model takes, learned from its metadata and remembered until `afresh`."""
@@ -94,15 +92,11 @@ class Model:
 
     def predict(self, pixels: NDArray[np.uint8], signature: Signature, deadline_s: float = math.inf) -> Answer:
         """Ask for the probabilities of uint8 images [n, height, width, 3] of the signature's size."""
-        # Without a filter: a version that lacks what a filter names would refuse.
-        request = messages.PredictRequest()
-        request.model_spec.name = self.name
-        request.model_spec.signature_name = SIGNATURE
         expected = (len(pixels), signature.height, signature.width, CHANNELS)
         if pixels.shape != expected:  # a wrong rank can end a TensorFlow Serving
             raise ValueError(f"pixels are {pixels.shape}, not {expected}")
-        request.inputs[INPUT].CopyFrom(tensors.to_proto(pixels))
-        response = self._call("PredictionService", "Predict", request, deadline_s)
+        question: Message = (_before_pixels(self.name, expected), pixels.reshape(-1).data)
+        response = self._call("PredictionService", "Predict", question, messages.PredictResponse, deadline_s)
         probabilities = _output(response, OUTPUT, len(pixels), rank=2)
         familiarity = (
             _output(response, FAMILIARITY, len(pixels), rank=1) if FAMILIARITY in response.outputs else None
@@ -113,7 +107,9 @@ class Model:
         """The versions that answer, the newest first; ModelUnavailableError where none does."""
         request = messages.GetModelStatusRequest()
         request.model_spec.name = self.name
-        response = self._call("ModelService", "GetModelStatus", request)
+        response = self._call(
+            "ModelService", "GetModelStatus", [request.SerializeToString()], messages.GetModelStatusResponse
+        )
         found = [int(it.version) for it in response.model_version_status if it.state == AVAILABLE]
         if not found:
             raise ModelUnavailableError(f"no version of {self.name} is AVAILABLE")
@@ -122,8 +118,13 @@ class Model:
     def _learn(self) -> Signature:
         request = messages.GetModelMetadataRequest(metadata_field=["signature_def"])
         request.model_spec.name = self.name
-        response = self._call("PredictionService", "GetModelMetadata", request)
-        signatures = messages.SignatureDefMap.FromString(response.metadata["signature_def"].value)
+        response = self._call(
+            "PredictionService",
+            "GetModelMetadata",
+            [request.SerializeToString()],
+            messages.GetModelMetadataResponse,
+        )
+        signatures = _read(messages.SignatureDefMap, response.metadata["signature_def"].value)
         version = int(response.model_spec.version.value)
         takes = signatures.signature_def[SIGNATURE].inputs[INPUT]
         sizes = [int(dim.size) for dim in takes.tensor_shape.dim]
@@ -142,20 +143,47 @@ class Model:
         self,
         service: str,
         method: str,
-        request: Any,  # noqa: ANN401 - messages
+        question: Message,
+        kind: Any,  # noqa: ANN401 - a class of messages
         deadline_s: float = math.inf,
     ) -> Any:  # noqa: ANN401
-        ask: Callable[..., Any] = services.call(self._channel, service, method)
+        """The answer to a question."""
         try:
-            return ask(request, timeout=min(self._deadline_s, deadline_s))
-        except grpc.RpcError as error:
+            answer = self._channel.call(
+                services.path(service, method), question, min(self._deadline_s, deadline_s)
+            )
+        except CallError as error:
             raise _translated(error, f"{method} of {self.name} at {self._address}") from None
+        return _read(kind, answer)
+
+
+@lru_cache(maxsize=64)
+def _before_pixels(name: str, shape: tuple[int, ...]) -> bytes:
+    """A question about images, up to their bytes, which are its end: the same for all images of one size."""
+    # Without a filter: a version that lacks what a filter names would refuse.
+    request = messages.PredictRequest()
+    request.model_spec.name = name
+    request.model_spec.signature_name = SIGNATURE
+    pixels = np.full(shape, 255, np.uint8)
+    request.inputs[INPUT].CopyFrom(tensors.to_proto(pixels))
+    whole: bytes = request.SerializeToString()
+    before = whole[: len(whole) - pixels.size]
+    if before + pixels.tobytes() != whole:
+        raise AssertionError("protobuf does not write the fields of a message in their order")
+    return before
+
+
+def _read(kind: Any, message: bytes) -> Any:  # noqa: ANN401 - a class of messages
+    try:
+        return kind.FromString(message)
+    except DecodeError as error:
+        raise ModelAnswerError(f"the answer of the model is no {kind.DESCRIPTOR.name}: {error}") from None
 
 
 def _output(response: Any, name: str, images: int, rank: int) -> NDArray[np.float32]:  # noqa: ANN401 - a message
     """An output of an answer, a row an image."""
     try:
-        found = tensors.to_array(response.outputs[name], limit=1 << 24)
+        found = tensors.to_array(response.outputs[name], limit=MOST_OUTPUT)
     except TensorError as error:
         raise ModelAnswerError(f"the answer of the model cannot be read: {error}") from None
     if found.ndim != rank or len(found) != images or not np.isfinite(found).all():
@@ -163,8 +191,8 @@ def _output(response: Any, name: str, images: int, rank: int) -> NDArray[np.floa
     return found.astype(np.float32)
 
 
-def _translated(error: Any, what: str) -> BinocularError:  # noqa: ANN401 - an RpcError is a call too
-    code, text = error.code(), f"{what}: {error.code().name}: {error.details()}"
-    if code is CODE.DEADLINE_EXCEEDED:
+def _translated(error: CallError, what: str) -> BinocularError:
+    text = f"{what}: {error.canonical.name}: {error}"
+    if error.canonical is StatusCode.DEADLINE_EXCEEDED:
         return ModelTimeoutError(text)
-    return ModelUnavailableError(text) if code in _PASSING else ModelAnswerError(text)
+    return ModelUnavailableError(text) if error.canonical in _PASSING else ModelAnswerError(text)

@@ -45,7 +45,7 @@ class Frame(NamedTuple):
     cost: int  # of the window
 
 
-def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
+def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """A frame as it goes over the wire."""
     return HEAD.pack(len(payload) << 8 | kind, flags, stream) + payload
 
@@ -162,7 +162,7 @@ class Window:
         self.connection = larger(self.connection, bytes_)
 
     def data(
-        self, stream: int, message: bytes, begin: int, of_stream: int, *, end: bool
+        self, stream: int, message: bytes | memoryview, begin: int, of_stream: int, *, end: bool
     ) -> tuple[list[bytes], int]:
         """As many DATA frames of a message as may go now, from `begin` on, and how many bytes of it they hold."""
         frames: list[bytes] = []

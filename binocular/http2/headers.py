@@ -62,7 +62,7 @@ class HeaderReader:
             found = {str(name): str(value) for name, value in self._decoder.decode(block)}
         except (HPACKError, UnicodeError) as error:
             raise Http2Error(COMPRESSION, f"headers that cannot be read: {error}") from None
-        if is_pure and len(block) <= _WORTH:
+        if is_pure and self._decoder.header_table_size == 0 and len(block) <= _WORTH:
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             self._known[block] = found

@@ -5,7 +5,8 @@
     request = messages.PredictRequest()
     request.model_spec.name = "waste"
     request.inputs["images"].CopyFrom(tensors.to_proto(images))
-    answer = services.call(channel, "PredictionService", "Predict")(request, timeout=10)
+    came = channel.call(services.path("PredictionService", "Predict"), [request.SerializeToString()], timeout_s=10)
+    answer = messages.PredictResponse.FromString(came)
     probabilities = tensors.to_array(answer.outputs["probabilities"])
 
 The message types come from `descriptors.binpb`, a set of descriptors of TensorFlow and TensorFlow Serving,

@@ -1,18 +1,12 @@
-"""TensorFlow Serving's gRPC services, both ends: handlers for a server, calls for a client."""
+"""TensorFlow Serving's gRPC services: which methods there are, and where each is called."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
-import grpc
 from google.protobuf.descriptor import MethodDescriptor
-from google.protobuf.message_factory import GetMessageClass
 
 from binocular.wire.messages import POOL
 
 _PACKAGE = "tensorflow.serving"
-
-# What answers a call: takes the request and gRPC's context, returns the response.
-Answer = Callable[[Any, grpc.ServicerContext], Any]
 
 
 def methods(service: str) -> Mapping[str, MethodDescriptor]:
@@ -24,28 +18,3 @@ def methods(service: str) -> Mapping[str, MethodDescriptor]:
 def path(service: str, method: str) -> str:
     """Where a method is called."""
     return f"/{_PACKAGE}.{service}/{method}"
-
-
-def handlers(service: str, answers: Mapping[str, Answer]) -> grpc.GenericRpcHandler:
-    """What `grpc.Server.add_generic_rpc_handlers` takes to offer a service."""
-    return grpc.method_handlers_generic_handler(
-        f"{_PACKAGE}.{service}",
-        {
-            name: grpc.unary_unary_rpc_method_handler(
-                answers[name],
-                request_deserializer=GetMessageClass(method.input_type).FromString,
-                response_serializer=GetMessageClass(method.output_type).SerializeToString,
-            )
-            for name, method in methods(service).items()
-        },
-    )
-
-
-def call(channel: grpc.Channel, service: str, method: str) -> grpc.UnaryUnaryMultiCallable:
-    """A method of a service at the other end of a channel."""
-    described = methods(service)[method]
-    return channel.unary_unary(
-        f"/{_PACKAGE}.{service}/{method}",
-        request_serializer=GetMessageClass(described.input_type).SerializeToString,
-        response_deserializer=GetMessageClass(described.output_type).FromString,
-    )

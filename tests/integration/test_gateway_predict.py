@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -24,6 +23,7 @@ from binocular.store import Store, connect
 from binocular.wire import services
 from gateway import keeper, predictions
 from tests.gateway_server import BEARER, NAME, ROOT, documented_app, picture, publish_facts, settings_for
+from tests.grpc_server import GrpcServer
 from tests.modelfolders import SIDE, make_classifier, publish
 from tests.modelserver import ModelServer
 from tests.servers import free_port, wait_until
@@ -432,17 +432,16 @@ def test_without_a_model_server_it_says_so_and_comes_back_by_itself(
 
 def test_a_model_that_does_not_answer_is_given_up_in_time(settings: Settings) -> None:
     over = threading.Event()
-    slow = grpc.server(ThreadPoolExecutor(1))
-    answers = dict.fromkeys(services.methods("PredictionService"), lambda *_: over.wait(60))
-    slow.add_generic_rpc_handlers((services.handlers("PredictionService", answers),))
-    port = slow.add_insecure_port("127.0.0.1:0")
-    slow.start()
-    try:
-        changes = {"model_address": f"127.0.0.1:{port}", "gateway_deadline_s": 1}
+
+    def wait(_: bytes, __: object) -> bytes:
+        over.wait(60)
+        return b""
+
+    answers = {services.path("PredictionService", each): wait for each in services.methods("PredictionService")}
+    with GrpcServer(answers, threads=1) as slow:
+        changes = {"model_address": slow.address, "gateway_deadline_s": 1}
         answer = ask(documented_app(settings.model_copy(update=changes)).test_client())
-    finally:
         over.set()
-        slow.stop(None).wait()
     assert (answer.status_code, answer.json["code"]) == (503, "model_timeout")
     assert int(answer.headers["Retry-After"]) > 0
 

@@ -87,7 +87,7 @@ def test_of_several_servers_behind_one_name_each_gets_its_share(tmp_path: Path) 
     made(folder / "1", "the only one")
     flags = (f"--model_name={NAME}", f"--model_base_path={folder}", f"--monitoring_config_file={MONITORING}")
     with ModelServer(tmp_path, *flags) as first, ModelServer(tmp_path, *flags) as second:
-        model = Model(f"ipv4:127.0.0.1:{first.port},127.0.0.1:{second.port}", NAME, deadline_s=30)
+        model = Model(f"127.0.0.1:{first.port},127.0.0.1:{second.port}", NAME, deadline_s=30)
         signature = model.signature()
         pixels = np.zeros((1, signature.height, signature.width, 3), np.uint8)
 

@@ -1,6 +1,7 @@
 """The gRPC port: gRPC's own client as it should be, and peers who do not keep to HTTP/2."""
 
 import contextlib
+import errno
 import random
 import socket
 import struct
@@ -20,7 +21,6 @@ from binocular.http2 import frames, headers
 from binocular.http2.frames import END_HEADERS, END_STREAM, Frame, Frames, frame
 from binocular.wire.codes import StatusCode
 from serving.server import connection as connections
-from serving.server import listening as listenings
 from serving.server.admission import Turns
 from serving.server.calls import PREFIX, UNREAD_BYTES, Call
 from serving.server.listening import Listening
@@ -390,10 +390,10 @@ def test_without_room_for_another_connection_the_others_are_answered(
 
         def full(listener: socket.socket) -> Any:
             if next(refusals, None) is not None:
-                raise OSError(listenings.errno.EMFILE, "Too many open files")
+                raise OSError(errno.EMFILE, "Too many open files")
             return accept(listener)
 
-        monkeypatch.setattr(listenings.socket.socket, "accept", full)
+        monkeypatch.setattr(socket.socket, "accept", full)
         with Raw(port) as peer:
             assert ask(b"b", timeout=20) == b"b"
             assert peer.hear(frames.SETTINGS)  # as soon as there is room
