@@ -15,7 +15,7 @@ import struct
 import threading
 import time
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final, Literal
@@ -83,6 +83,7 @@ class Limits:
         return mmap.mmap(file, SETS * SET), file
 
 
+@lru_cache(maxsize=1024)
 def client_of(address: str) -> str:
     """Whom an address counts for: itself, or its network where clients have whole networks."""
     try:
