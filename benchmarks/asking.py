@@ -23,6 +23,9 @@ from benchmarks.grpc_client import Grpc
 from benchmarks.http_client import Http
 from benchmarks.timing import quantile_ms
 
+# What the last answers get once nobody asks any more.
+PATIENCE_S = 60
+
 
 async def ask(
     address: str, protocol: Callable[[float, Told], Connection], connections: int, seconds: float
@@ -31,8 +34,14 @@ async def ask(
     host, _, port = address.rpartition(":")
     told, loop = Told(), asyncio.get_running_loop()
     end = time.perf_counter() + seconds
-    made = [await loop.create_connection(lambda: protocol(end, told), host, int(port)) for _ in range(connections)]
-    await asyncio.wait([each.done for _, each in made], timeout=seconds + 60)
+
+    async def one() -> None:
+        """Ask on a connection, and on a new one where the server closes it."""
+        while time.perf_counter() < end:
+            _, made = await loop.create_connection(lambda: protocol(end, told), host, int(port))
+            await made.done
+
+    await asyncio.wait([asyncio.create_task(one()) for _ in range(connections)], timeout=seconds + PATIENCE_S)
     return told
 
 

@@ -30,6 +30,7 @@ class Connection(asyncio.Protocol, ABC):
     def __init__(self, end: float, told: Told) -> None:
         self._end, self._told = end, told
         self._began = 0.0
+        self._is_over = False
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -46,21 +47,22 @@ class Connection(asyncio.Protocol, ABC):
     def _send(self) -> None:
         """Put the question on the wire."""
 
-    def _answered(self, failure: str = "") -> None:
-        """Take a whole answer, good unless there is a failure to tell, and ask again."""
+    def _answered(self, failure: str = "", *, closes: bool = False) -> None:
+        """Take a whole answer, good unless there is a failure to tell, and ask again if the server listens on."""
         now = time.perf_counter()
         if failure:
             self._told.fail(failure)
         else:
             self._told.took.append(now - self._began)
-        if now < self._end:
+        if now < self._end and not closes:
             self._ask()
         else:
+            self._is_over = True
             self._transport.close()
 
     def connection_lost(self, error: Exception | None) -> None:
         """Nothing comes any more."""
-        if time.perf_counter() < self._end:
+        if not self._is_over:
             self._told.fail(f"the connection broke: {error}")
         if not self.done.done():
             self.done.set_result(None)

@@ -4,6 +4,7 @@ from benchmarks.connection import Connection, Told
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"
+CLOSES = b"connection: close"
 OK = b"200"
 MOST_TOLD = 500
 
@@ -25,6 +26,7 @@ class Http(Connection):
         self._message = message
         self._came = bytearray()
         self._expected = 0
+        self._closes = False
 
     def _send(self) -> None:
         self._came.clear()
@@ -41,6 +43,8 @@ class Http(Connection):
             lines = bytes(self._came[:head]).lower().split(b"\r\n")
             length = next((int(line[len(LENGTH) :]) for line in lines if line.startswith(LENGTH)), 0)
             self._expected = head + len(HEAD_END) + length
+            self._closes = CLOSES in lines
         if len(self._came) >= self._expected:
             good = self._came[9:12] == OK
-            self._answered("" if good else bytes(self._came[:MOST_TOLD]).decode(errors="replace"))
+            failure = "" if good else bytes(self._came[:MOST_TOLD]).decode(errors="replace")
+            self._answered(failure, closes=self._closes)

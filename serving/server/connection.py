@@ -152,6 +152,11 @@ class Connection:
         with self._lock:
             return not self._calls and not self._unsent
 
+    def say_goodbye(self) -> None:
+        """Nothing more will be sent."""
+        with contextlib.suppress(OSError):  # it is gone already
+            self.socket.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         """Nobody is there any more."""
         with self._lock:

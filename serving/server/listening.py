@@ -31,6 +31,8 @@ BACKLOG: Final = 1024
 TICK_S: Final = 0.5
 # Where no more can be taken in, for want of file descriptors: how long until the next attempt.
 PAUSE_S: Final = 0.2
+# How long peers get to close their side when everything was sent.
+GOODBYE_S: Final = 0.2
 READS, WRITES = select.EPOLLIN, select.EPOLLOUT
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
@@ -50,6 +52,7 @@ class Listening:
         self._buffer = memoryview(bytearray(BUFFER_BYTES))
         self._thread = threading.Thread(target=self._run, name="grpc", daemon=True)
         self._ends_at: float | None = None
+        self._says_goodbye = False
         self._looked = self._paused_until = 0.0
 
     def open(self, host: str, port: int) -> None:
@@ -119,7 +122,7 @@ class Listening:
     def _run(self) -> None:
         try:
             while not self._is_over():
-                for file, events in self._epoll.poll(TICK_S):
+                for file, events in self._epoll.poll(TICK_S if self._ends_at is None else GOODBYE_S):
                     self._happened(file, events)
                 self._now_and_then()
         finally:
@@ -129,7 +132,13 @@ class Listening:
     def _is_over(self) -> bool:
         if self._ends_at is None:
             return False
-        return time.monotonic() > self._ends_at or all(peer.idle for peer in self._peers.values())
+        now = time.monotonic()
+        if not self._says_goodbye and all(peer.idle for peer in self._peers.values()):
+            # A connection that is closed while something is unread takes with it what was not delivered yet.
+            self._says_goodbye, self._ends_at = True, min(self._ends_at, now + GOODBYE_S)
+            for peer in self._peers.values():
+                peer.say_goodbye()
+        return now > self._ends_at or (self._says_goodbye and not self._peers)
 
     def _happened(self, file: int, events: int) -> None:
         if file == self._wake:
