@@ -15,8 +15,8 @@ class Choices(Parameters):
 
     quantization: str = choice(
         NONE,
-        "int8: LiteRT serves a form of the model that takes half the processor time an image, if that does as well"
-        " on the test images: accuracy within half a point, no class worse. If not, and with none, it serves the"
-        " model as it is.",
+        "int8: LiteRT serves a form of the model that takes half the processor time an image on processors with"
+        " VNNI, if that does as well on the test images: accuracy within half a point, no class worse. If not, and"
+        " with none, it serves the model as it is.",
         among=(NONE, INT8),
     )
