@@ -1,13 +1,14 @@
-"""Images of predictions, kept in the store for a while so that people may say what they really show.
+"""Images of predictions, kept for a while so that people may say what they really show.
 
     (kept,) = keeper.keep([image])
     kept.prediction, kept.is_kept        # its id, and whether its image can be read by it from now on
     keeper.read(kept.prediction)
 
-An answer waits for this machine's disk and not for the store, where a write costs as much as a prediction. What
-came within half a second goes to the store together. A worker that is killed leaves its images to the others, and
-a store that is gone gets them when it is back. What is too old, or too much, is swept away by the workers as they
-go; keys begin with the hour, so the oldest are listed first.
+An answer waits for this machine's disk. If the store is this machine's own, images stay there: the store would
+only write them to the same disk once more, which costs as much as decoding a small photo, and a large one as well.
+Otherwise what came within half a second goes to the store together. A worker that is killed leaves its images to
+the others, and a store that is gone gets them when it is back. What is too old, or too much, is swept away by the
+workers as they go; names begin with the time, so the oldest are listed first.
 """
 
 import logging
@@ -30,11 +31,14 @@ PREFIX = "predictions"
 HOUR_S = 3600
 # The hour, the object, and which of its images. An object of earlier releases is one image, without a number.
 ID = re.compile(r"(?P<hour>[0-9a-f]{6})(?P<name>[0-9a-f]{32})(?P<number>[0-9a-f]{4})?")
-HOUR_CHARACTERS = 6
+HOUR_CHARACTERS, CLOCK_CHARACTERS = 6, 12
 WRITERS = 4
 # How long images are collected for one object, and when it takes no more.
 COLLECT_S = 0.5
 MOST_IMAGES, FULL_BYTES = 1000, 4_000_000
+# The same of a file that stays here: few files, none of which is in use for long after its hour.
+STAYING_S = 600.0
+STAYING_FULL_BYTES = 64_000_000
 # What may wait on a machine's disk, in bytes; beyond it images are not kept.
 MOST_WAITING = 256_000_000
 # How long nothing is tried after it failed.
@@ -55,7 +59,9 @@ def key_of(prediction: str) -> str:
 
 
 def _new_name() -> str:
-    return f"{_hour(time.time()):0{HOUR_CHARACTERS}x}{uuid.uuid4().hex}"
+    """The hour, the milliseconds, and what nobody can guess."""
+    now, chance = time.time(), uuid.uuid4().hex[CLOCK_CHARACTERS:]
+    return f"{_hour(now):0{HOUR_CHARACTERS}x}{int(1000 * now):0{CLOCK_CHARACTERS}x}{chance}"
 
 
 def _hour(at: float) -> int:
@@ -80,13 +86,15 @@ class _Collected:
 
     draft: Draft
     full: threading.Event = field(default_factory=threading.Event)
+    began: float = field(default_factory=time.monotonic)
 
 
 class Keeper:
-    """The kept images of one store, as one worker adds to them."""
+    """The kept images of one store, or of one machine where they stay there, as one worker adds to them."""
 
-    def __init__(self, store: Store, spool: Spool, hours: int, most_bytes: int) -> None:
+    def __init__(self, store: Store, spool: Spool, hours: int, most_bytes: int, *, stays: bool = False) -> None:
         self._store = store
+        self._stays = stays
         self._spool = spool
         self._hours = hours
         self._most_bytes = most_bytes
@@ -115,23 +123,36 @@ class Keeper:
         if not self._hours or time.monotonic() < self._disk_again_at:
             return Kept(_new_name(), is_kept=False)
         try:
-            mine = self._open or self._begun()
+            mine = self._open
+            if mine is None or (self._stays and time.monotonic() - mine.began > STAYING_S):
+                mine = self._begun()
             number = mine.draft.add(data)
         except (OSError, BinocularError) as error:
             log.warning("images are not kept for corrections", extra={"why": _why(error)})
             self._disk_again_at = time.monotonic() + PAUSE_S
             return Kept(_new_name(), is_kept=False)
-        if mine.draft.size >= FULL_BYTES or mine.draft.images >= MOST_IMAGES:
-            self._open = None
-            mine.full.set()
+        if (
+            mine.draft.size >= (STAYING_FULL_BYTES if self._stays else FULL_BYTES)
+            or mine.draft.images >= MOST_IMAGES
+        ):
+            self._close()
         return Kept(f"{mine.draft.path.name}{number:04x}", is_kept=True)
 
+    def _close(self) -> None:
+        """Nothing is added any more to what is collected now."""
+        mine, self._open = self._open, None
+        if mine and self._stays:
+            mine.draft.let_go()
+        elif mine:
+            mine.full.set()
+
     def _begun(self) -> _Collected:
-        """Another object to be; DiskFullError where too much waits already."""
-        if (waiting := self._spool.size()) > MOST_WAITING:
+        """Another object to be, or file; DiskFullError where too much waits already."""
+        self._close()
+        if not self._stays and (waiting := self._spool.size()) > MOST_WAITING:
             raise DiskFullError(f"{waiting >> 20} MB of them wait for the store already")
         self._open = _Collected(self._spool.begin(_new_name()))
-        self._writer.submit(self._collect, self._open)
+        self._writer.submit(*((self._sweep_quietly,) if self._stays else (self._collect, self._open)))
         return self._open
 
     def _collect(self, mine: _Collected) -> None:
@@ -159,7 +180,7 @@ class Keeper:
         return True
 
     def _adopt(self) -> None:
-        """Hand over what was left: by a worker that died, or while the store was gone."""
+        """Hand over what was left: by a worker that died, while the store was gone, or when it was another one."""
         oldest, adopted = _hour(time.time()) - self._hours, 0
         for draft in self._spool.abandoned():
             found = ID.fullmatch(draft.path.name)
@@ -196,6 +217,7 @@ class Keeper:
 
     def sweep(self) -> int:
         """Delete what is too old and, the oldest first, what is too much; how many."""
+        count = self._sweep_here() if self._stays else 0
         oldest = f"{_hour(time.time()) - self._hours:0{HOUR_CHARACTERS}x}"
         entries = sorted(self._store.entries(f"{PREFIX}/"), key=lambda entry: entry.key)
         total = sum(entry.size for entry in entries)
@@ -206,12 +228,25 @@ class Keeper:
             total -= entry.size
             doomed.append(entry.key)
         self._store.delete(*doomed)
-        return len(doomed)
+        return len(doomed) + count
+
+    def _sweep_here(self) -> int:
+        """The same of what stays on this machine; files that workers add to are left."""
+        oldest, total, count = _hour(time.time()) - self._hours, self._spool.size(), 0
+        for draft in self._spool.abandoned():
+            found = ID.fullmatch(draft.path.name)
+            if found and int(found["hour"], 16) >= oldest and total <= self._most_bytes:
+                draft.let_go()
+                break
+            total -= draft.path.stat().st_size
+            draft.delete()
+            count += 1
+        return count
 
     def _now_and_then(self) -> None:
         now = time.monotonic()
         with self._lock:
-            is_to_adopt, is_to_sweep = now >= self._adopt_at, now >= self._sweep_at
+            is_to_adopt, is_to_sweep = not self._stays and now >= self._adopt_at, now >= self._sweep_at
             if is_to_adopt:
                 self._adopt_at = now + SWEEP_EVERY_S
             if is_to_sweep:
@@ -225,5 +260,5 @@ class Keeper:
         try:
             if count := self.sweep():
                 log.info("images of old predictions deleted", extra={"objects": count})
-        except BinocularError as error:
-            log.warning("old images were not swept", extra={"why": str(error)})
+        except (BinocularError, OSError) as error:
+            log.warning("old images were not swept", extra={"why": _why(error)})

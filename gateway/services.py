@@ -126,7 +126,13 @@ class Services:
         """The images of predictions."""
         settings = self.settings
         spool = Spool(gateway_folder(settings) / "kept")
-        return Keeper(self.store, spool, settings.gateway_keep_hours, settings.gateway_keep_mb * MILLION)
+        return Keeper(
+            self.store,
+            spool,
+            settings.gateway_keep_hours,
+            settings.gateway_keep_mb * MILLION,
+            stays=not settings.store_url,
+        )
 
     @cached_property
     def fetcher(self) -> Fetcher:

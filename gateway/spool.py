@@ -1,4 +1,4 @@
-"""Images on this machine's disk until the store has them, so that no answer waits for the store.
+"""Images on this machine's disk, for good or until the store has them, so that no answer waits for the store.
 
     draft = spool.begin(name)               # a file that this process holds
     number = draft.add(b"…")                # on disk, in the order of their numbers
@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Self
+from typing import IO, Final, Self
 
 from binocular.errors import DiskFullError, NotFoundError
 
@@ -50,12 +50,11 @@ class Draft:
 
     def add(self, data: bytes) -> int:
         """Write an image behind the others; its number. OSError, and no trace of it, where that cannot be done."""
-        frame = LENGTH.pack(len(data)) + data
-        written = os.pwrite(self._file, frame, self.size)
-        if written < len(frame):
+        size = LENGTH.size + len(data)
+        if os.pwritev(self._file, [LENGTH.pack(len(data)), data], self.size) < size:
             os.ftruncate(self._file, self.size)
             raise DiskFullError(f"the disk of {self.path.parent} is full: free some space")
-        self.size += len(frame)
+        self.size += size
         self.images += 1
         return self.images - 1
 
@@ -100,9 +99,16 @@ class Spool:
     def read(self, name: str, number: int) -> bytes:
         """An image that waits; NotFoundError where there is no such one, perhaps since the store has it."""
         try:
-            return _frames(self._folder / name)[number]
-        except (FileNotFoundError, IndexError):
-            raise NotFoundError("no such image waits for the store") from None
+            with (self._folder / name).open("rb") as file:
+                for _ in range(number):
+                    file.seek(_length(file), os.SEEK_CUR)
+                length = _length(file)
+                data = file.read(length)
+        except FileNotFoundError:
+            length, data = 1, b""
+        if len(data) < length:
+            raise NotFoundError("no such image is on this machine")
+        return data
 
     def abandoned(self) -> Iterator[Draft]:
         """The files that nobody holds, the oldest first, each held by this process from now on."""
@@ -115,6 +121,12 @@ class Spool:
             return sorted(path for path in self._folder.iterdir() if not path.name.startswith(HIDDEN))
         except FileNotFoundError:
             return []
+
+
+def _length(file: IO[bytes]) -> int:
+    """How long the next image is; more than there is, behind the last."""
+    read = file.read(LENGTH.size)
+    return int(LENGTH.unpack(read)[0]) if len(read) == LENGTH.size else 1
 
 
 def _frames(path: Path) -> list[bytes]:

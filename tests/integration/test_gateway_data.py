@@ -14,6 +14,7 @@ import pytest
 
 from binocular import registry
 from binocular.contributions import contribution_key, parse_contribution
+from binocular.errors import BinocularError
 from binocular.parts import gateway_folder
 from binocular.settings import Settings
 from binocular.store import Store, connect
@@ -21,6 +22,7 @@ from components.ingest.contributed import contributions
 from gateway import keeper as keeping
 from gateway.corrections import Correction
 from gateway.keeper import Keeper, key_of
+from gateway.services import Services
 from gateway.spool import Spool
 from tests.gateway_server import BEARER, NAME, documented_app, picture, publish_facts, settings_for
 from tests.servers import drop_bucket, free_port, wait_until
@@ -340,6 +342,61 @@ def test_what_another_machines_gateway_is_about_to_hand_over_is_waited_for(store
     here, there = (Keeper(store, Spool(tmp_path / name), 1, 10**6) for name in ("here", "there"))
     (kept,) = there.keep([picture()])
     assert here.read(kept.prediction) == picture()
+
+
+def test_where_the_store_is_this_machines_own_images_stay_on_its_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = Settings(store_url=f"http://127.0.0.1:{free_port()}", store_timeout_s=0.2, store_deadline_s=0.2)
+    here, other = (Keeper(connect(gone), Spool(tmp_path / "kept"), 1, 10**6, stays=True) for _ in range(2))
+    pictures = [picture(n) for n in range(6)]
+    kept = [*here.keep(pictures[:2]), *other.keep(pictures[2:4])]
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    monkeypatch.setattr(keeping, "STAYING_S", 0)
+    kept += here.keep(pictures[4:5])
+    monkeypatch.setattr(keeping, "STAYING_S", 600)
+    monkeypatch.setattr(keeping, "STAYING_FULL_BYTES", 1)
+    kept += [*here.keep(pictures[5:]), *here.keep(pictures[:1])]
+    assert len(list((tmp_path / "kept").iterdir())) == 4
+    assert all(each.is_kept for each in kept)
+    assert [other.read(each.prediction) for each in kept] == [*pictures, pictures[0]]
+    with pytest.raises(BinocularError):
+        other.read(f"{kept[0].prediction[:-4]}0002")
+
+
+def test_what_stays_on_this_machine_goes_when_its_time_is_over_or_there_is_too_much(
+    store: Store, tmp_path: Path
+) -> None:
+    hour, spool = int(time.time() // 3600), Spool(tmp_path)
+    for age in range(10):
+        draft = spool.begin(f"{hour - age:06x}{age:032x}")
+        draft.add(b"x" * 996)
+        draft.let_go()
+    held = spool.begin(f"{hour - 100:06x}{0:032x}")
+    store.put(key_of(f"{hour - 9:06x}{0:032x}"), b"of an earlier release")
+    assert Keeper(store, spool, 7, 10**6, stays=True).sweep() == 3
+    assert len(list(tmp_path.iterdir())) == 9
+    assert Keeper(store, spool, 7, 3000, stays=True).sweep() == 5
+    left = [f"{hour - age:06x}" for age in (0, 1, 2, 100)]
+    assert sorted(path.name[:6] for path in tmp_path.iterdir()) == sorted(left)
+    held.let_go()
+
+
+def test_what_stayed_on_this_machine_is_handed_over_to_a_store_that_is_named_later(
+    store: Store, tmp_path: Path
+) -> None:
+    at_home = Keeper(store, Spool(tmp_path), 1, 10**6, stays=True)
+    (kept,) = at_home.keep([picture(1)])
+    at_home._close()
+    later = Keeper(store, Spool(tmp_path), 1, 10**6)
+    later.keep([picture(2)])
+    wait_until(lambda: key_of(kept.prediction[:-4]) in keys(store, "predictions/"))
+    assert later.read(kept.prediction) == picture(1)
+
+
+@pytest.mark.parametrize("url", ["", "http://store.example:9000"])
+def test_images_stay_where_no_store_is_named(tmp_path: Path, url: str) -> None:
+    assert Services(Settings(home=tmp_path, store_url=url)).keeper._stays is not bool(url)
 
 
 def test_where_there_is_no_room_nothing_is_kept_and_that_is_told(
