@@ -69,7 +69,7 @@ class Classifier:
             if not good:
                 return [each for each in decoded if isinstance(each, BinocularError)]
             try:
-                answer = self._together.predict(np.stack(good), signature)
+                answer = self._together.predict(good[0][None] if len(good) == 1 else np.stack(good), signature)
             except ModelAnswerError:
                 # Pixels of the old version's size, refused by the new one?
                 asked, signature = signature, self._model.signature(afresh=True)
