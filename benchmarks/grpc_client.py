@@ -3,12 +3,11 @@
 gRPC's own client costs about as much processor time a call as the server: it would be measured with it.
 """
 
-import struct
-
 from benchmarks.connection import Connection, Told
 from binocular.http2 import frames
 from binocular.http2.frames import Frames, Window, frame
 from binocular.http2.headers import encode
+from binocular.wire.framing import CONTENT_TYPE, framed
 
 # So much may come without our saying so again: answers are small.
 OURS = 1 << 30
@@ -23,7 +22,7 @@ def _headers(path: str) -> bytes:
             ":path": path,
             ":authority": "127.0.0.1",
             "te": "trailers",
-            "content-type": "application/grpc",
+            "content-type": CONTENT_TYPE,
         }
     )
 
@@ -34,7 +33,7 @@ class Grpc(Connection):
     def __init__(self, path: str, message: bytes, end: float, told: Told) -> None:
         super().__init__(end, told)
         self._headers = _headers(path)
-        self._message = memoryview(b"\x00" + struct.pack(">I", len(message)) + message)
+        self._message = memoryview(framed(message))
         self._frames, self._window = Frames(frames.FRAME_BYTES), Window()
         self._stream = -1
         self._sent = self._answer_bytes = 0

@@ -18,9 +18,10 @@ from typing import Any, Final
 from binocular.errors import Http2Error
 from binocular.http2 import frames
 from binocular.http2.frames import Frame, Frames, Window
-from binocular.http2.headers import MOST_BLOCK, HeaderReader, encode
+from binocular.http2.headers import HeaderReader, encode
 from binocular.wire.codes import StatusCode
-from gateway.reply import PREFIX, TYPE, CallError, Reply
+from binocular.wire.framing import CONTENT_TYPE, framed
+from gateway.reply import CallError, Reply
 
 # A message in pieces: most of one are pixels, which are not copied for being a part of it.
 Message = Sequence[bytes | memoryview]
@@ -70,7 +71,7 @@ def request_headers(path: str, authority: str, timeout: str) -> bytes:
             ":path": path,
             ":authority": authority,
             "te": "trailers",
-            "content-type": TYPE,
+            "content-type": CONTENT_TYPE,
             "user-agent": "binocular-gateway",
             "grpc-timeout": timeout,
         }
@@ -90,8 +91,6 @@ class Connection:
         self._frames, self._headers, self._window = Frames(frames.FRAME_BYTES), HeaderReader(), Window()
         self._out: list[bytes | memoryview] = [_GREETING]
         self._taken = 0  # of the connection's window, since the peer was last told that it may send more
-        self._block: bytearray | None = None  # of headers that are not whole yet
-        self._block_is_last = False
         self._greeted = self._ends = self._amid = self._refused = False
         # Of the call.
         self._stream = -1
@@ -147,8 +146,7 @@ class Connection:
         self._stream += 2
         self._amid, self._ends = True, self._ends or self._stream >= LAST_STREAM
         self._reply = reply = Reply()
-        whole = b"".join((PREFIX.pack(0, sum(map(len, message))), *message))
-        self._message, self._sent = memoryview(whole), 0
+        self._message, self._sent = memoryview(framed(*message)), 0
         self._of_stream = self._window.initial
         self._out.append(frames.frame(frames.HEADERS, frames.END_HEADERS, self._stream, headers))
         try:
@@ -232,17 +230,14 @@ class Connection:
         kind, flags, stream, payload, cost = came
         if not self._greeted and (kind != frames.SETTINGS or flags & frames.ACK):
             raise Http2Error(frames.PROTOCOL, "the server does not speak HTTP/2")
-        if self._block is not None and kind != frames.CONTINUATION:
-            raise Http2Error(frames.PROTOCOL, "a frame amid headers")
+        self._headers.check(came)
         if kind == frames.DATA:
             self._taken += cost
             self._of_call(stream).data(payload, last=bool(flags & frames.END_STREAM))
-        elif kind == frames.HEADERS:
-            self._of_call(stream)
-            self._block, self._block_is_last = bytearray(), bool(flags & frames.END_STREAM)
-            self._of_headers(flags, payload)
-        elif kind == frames.CONTINUATION:
-            self._of_headers(flags, payload)
+        elif kind in {frames.HEADERS, frames.CONTINUATION}:
+            reply = self._of_call(stream)
+            if block := self._headers.add(came):
+                reply.headers(block.headers, last=block.is_last)
         elif kind == frames.RESET:
             self._reset(stream, frames.number(payload))
         elif kind == frames.WINDOW:
@@ -266,17 +261,6 @@ class Connection:
         if stream != self._stream or self._reply.over:
             raise Http2Error(frames.PROTOCOL, f"an answer on stream {stream}, on which nothing is asked")
         return self._reply
-
-    def _of_headers(self, flags: int, payload: memoryview) -> None:
-        """A part of a block of headers."""
-        if self._block is None:
-            raise Http2Error(frames.PROTOCOL, "headers continue that have not begun")
-        self._block += payload
-        if len(self._block) > MOST_BLOCK:
-            raise Http2Error(frames.CALM, f"more than {MOST_BLOCK} bytes of headers")
-        if flags & frames.END_HEADERS:
-            block, self._block = bytes(self._block), None
-            self._reply.headers(self._headers.read(block), last=self._block_is_last)
 
     def _reset(self, stream: int, why: int) -> None:
         if stream == self._stream and not self._reply.over:

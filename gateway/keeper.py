@@ -16,7 +16,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -131,10 +131,8 @@ class Keeper:
             log.warning("images are not kept for corrections", extra={"why": _why(error)})
             self._disk_again_at = time.monotonic() + PAUSE_S
             return Kept(_new_name(), is_kept=False)
-        if (
-            mine.draft.size >= (STAYING_FULL_BYTES if self._stays else FULL_BYTES)
-            or mine.draft.images >= MOST_IMAGES
-        ):
+        full = STAYING_FULL_BYTES if self._stays else FULL_BYTES
+        if mine.draft.size >= full or mine.draft.images >= MOST_IMAGES:
             self._close()
         return Kept(f"{mine.draft.path.name}{number:04x}", is_kept=True)
 
@@ -152,7 +150,10 @@ class Keeper:
         if not self._stays and (waiting := self._spool.size()) > MOST_WAITING:
             raise DiskFullError(f"{waiting >> 20} MB of them wait for the store already")
         self._open = _Collected(self._spool.begin(_new_name()))
-        self._writer.submit(*((self._sweep_quietly,) if self._stays else (self._collect, self._open)))
+        if self._stays:
+            self._writer.submit(self._sweep_quietly, self._sweep_here)
+        else:
+            self._writer.submit(self._collect, self._open)
         return self._open
 
     def _collect(self, mine: _Collected) -> None:
@@ -254,11 +255,11 @@ class Keeper:
         if is_to_adopt:
             self._writer.submit(self._adopt)
         if is_to_sweep:
-            self._writer.submit(self._sweep_quietly)
+            self._writer.submit(self._sweep_quietly, self.sweep)
 
-    def _sweep_quietly(self) -> None:
+    def _sweep_quietly(self, sweep: Callable[[], int]) -> None:
         try:
-            if count := self.sweep():
+            if count := sweep():
                 log.info("images of old predictions deleted", extra={"objects": count})
         except (BinocularError, OSError) as error:
             log.warning("old images were not swept", extra={"why": _why(error)})

@@ -9,7 +9,6 @@
 It reads nothing and sends nothing. What a peer does wrong becomes a status, the same as gRPC's own clients say.
 """
 
-import struct
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote_to_bytes
@@ -17,12 +16,10 @@ from urllib.parse import unquote_to_bytes
 from binocular.errors import BinocularError
 from binocular.http2 import frames
 from binocular.wire.codes import StatusCode
+from binocular.wire.framing import CONTENT_TYPE, PREFIX
 
-# Of each message: whether it is compressed, and its bytes.
-PREFIX: Final = struct.Struct(">BI")
 # Answers are small; what a server may send at most is ours to say.
 MOST_BYTES: Final = 16 << 20
-TYPE: Final = "application/grpc"
 
 _NO_STATUS = "the answer ended without a status"
 _OK = "200"
@@ -122,8 +119,8 @@ def _check(found: Mapping[str, str]) -> None:
     status, type_ = found.get(":status", "missing"), found.get("content-type", "missing")
     if status != _OK:
         raise CallError(_HTTP.get(status, StatusCode.UNKNOWN), f"the HTTP status is {status}")
-    if not type_.startswith(TYPE):
-        raise CallError(StatusCode.UNKNOWN, f"the type of the answer is {type_}, not {TYPE}")
+    if not type_.startswith(CONTENT_TYPE):
+        raise CallError(StatusCode.UNKNOWN, f"the type of the answer is {type_}, not {CONTENT_TYPE}")
 
 
 def _failure(trailers: Mapping[str, str]) -> CallError | None:

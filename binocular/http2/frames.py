@@ -32,7 +32,6 @@ LARGEST_WINDOW: Final = (1 << 31) - 1
 # Everything but DATA is small: no honest peer sends more of it in a frame.
 SMALL: Final = 1 << 16
 _STREAM = (1 << 31) - 1
-_NOTHING = memoryview(b"")
 
 
 class Frame(NamedTuple):

@@ -8,12 +8,21 @@ bytes again and again: they are decoded once.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from hpack import Decoder, HPACKError
 
 from binocular.errors import Http2Error
-from binocular.http2.frames import CALM, COMPRESSION
+from binocular.http2.frames import (
+    CALM,
+    COMPRESSION,
+    CONTINUATION,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    PROTOCOL,
+    Frame,
+)
 
 # A block of headers, compressed, and unpacked.
 MOST_BLOCK: Final = 1 << 15
@@ -39,17 +48,46 @@ def _text(value: str) -> bytes:
     return bytes(length) + raw
 
 
+class Block(NamedTuple):
+    """The headers that a stream begins or ends with."""
+
+    stream: int
+    is_last: bool  # nothing follows on the stream
+    headers: Mapping[str, str]
+
+
 class HeaderReader:
     """Reads the blocks of one connection, in the order in which they come."""
 
     def __init__(self) -> None:
         self._decoder = Decoder(max_header_list_size=MOST_UNPACKED)
         self._known: dict[bytes, dict[str, str]] = {}
+        self._part: bytearray | None = None  # of a block that goes on in the next frame
+        self._of, self._is_last = 0, False
 
     def forget(self) -> None:
         """The peer has promised to keep no table."""
         # Both: who never used the table need not say that it got smaller, though the standard has it so.
         self._decoder.max_allowed_table_size = self._decoder.header_table_size = 0
+
+    def check(self, it: Frame) -> None:
+        """Http2Error where a frame comes between those of a block."""
+        if self._part is not None and (it.kind != CONTINUATION or it.stream != self._of):
+            raise Http2Error(PROTOCOL, "headers that do not go on")
+
+    def add(self, it: Frame) -> Block | None:
+        """Take a HEADERS or CONTINUATION frame; the block that is whole with it."""
+        if it.kind == HEADERS:
+            self._part, self._of, self._is_last = bytearray(), it.stream, bool(it.flags & END_STREAM)
+        if self._part is None:
+            raise Http2Error(PROTOCOL, "headers that go on from nothing")
+        self._part += it.payload
+        if len(self._part) > MOST_BLOCK:
+            raise Http2Error(CALM, f"more than {MOST_BLOCK} bytes of headers")
+        if not it.flags & END_HEADERS:
+            return None
+        block, self._part = bytes(self._part), None
+        return Block(self._of, self._is_last, self.read(block))
 
     def read(self, block: bytes) -> Mapping[str, str]:
         """The headers; of several with one name the last. Http2Error where they cannot be read."""

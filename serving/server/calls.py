@@ -4,7 +4,6 @@ Nothing here knows sockets or threads; `connection.py` brings the bytes, `rpc.py
 """
 
 import re
-import struct
 import time
 import zlib
 from collections.abc import Mapping
@@ -13,16 +12,15 @@ from urllib.parse import quote
 
 from binocular.http2 import headers
 from binocular.wire.codes import StatusCode
+from binocular.wire.framing import CONTENT_TYPE, PREFIX
 from serving.server.deadline import Deadline
 from serving.server.status import ServingError
 
 if TYPE_CHECKING:
     from serving.server.connection import Connection
 
-PREFIX: Final = struct.Struct(">BI")  # compressed or not, and the length of the message behind it
 # Of a message that nobody reads yet: an image or two. A longer one comes on when it is its turn.
 UNREAD_BYTES: Final = 256 << 10
-CONTENT_TYPE: Final = "application/grpc"
 HEADERS: Final = headers.encode({":status": "200", "content-type": CONTENT_TYPE})
 OK: Final = headers.encode({"grpc-status": "0"})
 NOT_GRPC: Final = headers.encode({":status": "415"})
@@ -37,29 +35,6 @@ _PLAIN: Final = " !\"#$&'()*+,/:;<=>?@[\\]^`{|}~"
 class Call:
     """One call, from its headers to its answer."""
 
-    __slots__ = (
-        "body",
-        "connection",
-        "deadline",
-        "encoding",
-        "gone",
-        "handed_over",
-        "has_begun",
-        "has_ended",
-        "has_room",
-        "method",
-        "path",
-        "received_at",
-        "room",
-        "sent",
-        "size",
-        "stream",
-        "trailers",
-        "unsent",
-        "waits",
-        "window",
-    )
-
     def __init__(self, connection: "Connection", stream: int, said: Mapping[str, str], window: int) -> None:
         self.connection, self.stream = connection, stream
         self.path = said.get(":path", "")
@@ -68,9 +43,8 @@ class Call:
         self.method: Any = None  # of whoever answers it
         self.gone = False  # nobody waits for the answer any more
         self.handed_over = False  # it has come whole, and somebody answers it
-        # Receiving: what came, how long the message is, how much more may be sent, and whether that is all of it.
-        self.body, self.size = bytearray(), -1
-        self.room, self.has_room = UNREAD_BYTES, False
+        # Receiving: what came, how long the message is, and how much more may be sent.
+        self.body, self.size, self.room = bytearray(), -1, UNREAD_BYTES
         self.waits = False  # for its turn to send a long message, or has it
         self.received_at = time.monotonic()
         # Answering: messages, how much of them was sent, how much the caller takes, and what comes behind them.
@@ -106,11 +80,6 @@ class Call:
             raise ServingError(StatusCode.INTERNAL, "the message ends before its end")
         content = bytes(memoryview(self.body)[PREFIX.size :])
         return _unpacked(content, self.encoding, limit) if self.body[0] else content
-
-
-def framed(message: bytes) -> bytes:
-    """A message behind its prefix."""
-    return PREFIX.pack(0, len(message)) + message
 
 
 def trailers(code: StatusCode, text: str) -> bytes:

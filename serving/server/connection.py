@@ -15,8 +15,9 @@ from typing import Final, Protocol
 from binocular.errors import Http2Error
 from binocular.http2 import frames
 from binocular.http2.frames import Frame, Frames, Window, frame, window
-from binocular.http2.headers import MOST_BLOCK, HeaderReader
+from binocular.http2.headers import HeaderReader
 from binocular.wire.codes import StatusCode
+from binocular.wire.framing import CONTENT_TYPE, framed
 from serving.server import calls
 from serving.server.calls import Call
 from serving.server.status import ServingError
@@ -42,7 +43,7 @@ class Door(Protocol):
         """Take a call whose headers came, or say why not. What was taken is given to `end` once."""
 
     def large(self, call: Call) -> None:
-        """Give the call room for a long message when it is its turn, by `Connection.give_room`."""
+        """Give the call room for a long message when it is its turn, by `Connection.give_room`. Asked once."""
 
     def ready(self, call: Call) -> None:
         """Have it answered: its message came whole."""
@@ -71,8 +72,6 @@ class Connection:
         self._frames, self._headers = Frames(FRAME_BYTES), HeaderReader()
         self._preface = bytearray()
         self._greeted = False
-        self._block: bytearray | None = None  # headers that go on in the next frame
-        self._block_of = (0, 0)
         self._last = self._received = 0
         self._began = time.monotonic()
         self._leaving = self._closed = False
@@ -136,7 +135,7 @@ class Connection:
                     continue
                 if call.deadline.remaining() == 0:
                     self.answer(call, StatusCode.DEADLINE_EXCEEDED, "the deadline passed before the message came")
-                elif now - call.received_at > STALLED_S and (call.has_room or not call.missing):
+                elif now - call.received_at > STALLED_S and not call.missing:
                     self.answer(call, StatusCode.CANCELLED, f"nothing of the message came for {STALLED_S:.0f} s")
         return True
 
@@ -191,13 +190,13 @@ class Connection:
         """Let the rest of a long message come."""
         with self._lock:
             if not call.gone and (more := call.missing):
-                call.has_room, call.room = True, call.room + more
+                call.room += more
                 call.received_at = time.monotonic()
                 self._send(window(call.stream, more))
 
     def _add(self, call: Call, message: bytes | None) -> None:
         if message is not None:
-            call.unsent, call.sent = call.unsent[call.sent :] + calls.framed(message), 0
+            call.unsent, call.sent = call.unsent[call.sent :] + framed(message), 0
         self._pump(call)
 
     def _pump(self, call: Call) -> None:
@@ -259,8 +258,7 @@ class Connection:
             self._frame(each)
 
     def _frame(self, it: Frame) -> None:
-        if self._block is not None and (it.kind != frames.CONTINUATION or it.stream != self._block_of[0]):
-            raise Http2Error(frames.PROTOCOL, "headers that do not go on")
+        self._headers.check(it)
         if take := self._takes.get(it.kind):  # what nobody knows is passed over, as the standard has it
             take(it)
 
@@ -285,7 +283,8 @@ class Connection:
         except ServingError as error:
             self.answer(call, error.canonical, error.text)
             return
-        if call.missing and not call.has_room:
+        if call.missing and not call.waits:
+            call.waits = True
             self._door.large(call)
         if it.flags & frames.END_STREAM:
             self._whole(call)
@@ -295,20 +294,10 @@ class Connection:
         self._door.ready(call)
 
     def _header_block(self, it: Frame) -> None:
-        if it.kind == frames.HEADERS:
-            self._block, self._block_of = bytearray(), (it.stream, it.flags)
-        elif self._block is None:
-            raise Http2Error(frames.PROTOCOL, "headers that go on from nothing")
-        assert self._block is not None  # noqa: S101 - for the types
-        self._block += it.payload
-        if len(self._block) > MOST_BLOCK:
-            raise Http2Error(frames.CALM, "headers without end")
-        if it.flags & frames.END_HEADERS:
-            block, (stream, flags) = bytes(self._block), self._block_of
-            self._block = None
-            self._begin(stream, self._headers.read(block), ended=bool(flags & frames.END_STREAM))
+        if block := self._headers.add(it):
+            self._begin(*block)
 
-    def _begin(self, stream: int, said: Mapping[str, str], *, ended: bool) -> None:
+    def _begin(self, stream: int, ended: bool, said: Mapping[str, str]) -> None:  # noqa: FBT001 - a Block
         """A call, or the end of one whose message came before."""
         if stream <= self._last:
             if ended and (call := self._calls.get(stream)) and not call.handed_over:
@@ -320,7 +309,7 @@ class Connection:
         if self._leaving or len(self._calls) >= self._door.most_streams:
             self._send(frames.reset(stream, frames.REFUSED))
             return
-        if said.get(":method") != "POST" or not said.get("content-type", "").startswith(calls.CONTENT_TYPE):
+        if said.get(":method") != "POST" or not said.get("content-type", "").startswith(CONTENT_TYPE):
             self._send(frame(frames.HEADERS, frames.END_HEADERS | frames.END_STREAM, stream, calls.NOT_GRPC))
             return
         call = Call(self, stream, said, self._window.initial)

@@ -115,10 +115,8 @@ class Rpc:
 
     def large(self, call: Call) -> None:
         """Let a long message come when it is its turn."""
-        if not call.waits:
-            call.waits = True
-            if self._long.want(call):
-                call.connection.give_room(call)
+        if self._long.want(call):
+            call.connection.give_room(call)
 
     def ready(self, call: Call) -> None:
         """Have a call answered."""

@@ -16,11 +16,12 @@ from binocular.http2 import frames
 from binocular.http2.frames import frame
 from binocular.http2.headers import encode
 from binocular.wire.codes import StatusCode
+from binocular.wire.framing import PREFIX
 from gateway import channel as channels
 from gateway import connection as connections
 from gateway.channel import Channel, timeout
 from gateway.connection import Connection
-from gateway.reply import MOST_BYTES, PREFIX, CallError
+from gateway.reply import MOST_BYTES, CallError
 from tests.grpc_server import Answer, GrpcServer
 from tests.servers import free_port, wait_until
 

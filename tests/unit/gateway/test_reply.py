@@ -6,7 +6,8 @@ import pytest
 
 from binocular.http2 import frames
 from binocular.wire.codes import StatusCode
-from gateway.reply import MOST_BYTES, PREFIX, CallError, Reply
+from binocular.wire.framing import PREFIX
+from gateway.reply import MOST_BYTES, CallError, Reply
 
 HEADERS = {":status": "200", "content-type": "application/grpc+proto"}
 FINE = {"grpc-status": "0"}

@@ -20,9 +20,10 @@ from binocular.errors import PortBusyError
 from binocular.http2 import frames, headers
 from binocular.http2.frames import END_HEADERS, END_STREAM, Frame, Frames, frame
 from binocular.wire.codes import StatusCode
+from binocular.wire.framing import PREFIX, framed
 from serving.server import connection as connections
 from serving.server.admission import Turns
-from serving.server.calls import PREFIX, UNREAD_BYTES, Call
+from serving.server.calls import UNREAD_BYTES, Call
 from serving.server.listening import Listening
 from serving.server.status import ServingError
 from tests.servers import free_port, wait_until
@@ -61,10 +62,8 @@ class Echo:
         return None
 
     def large(self, call: Call) -> None:
-        if not call.waits:
-            call.waits = True
-            if self.long.want(call):
-                call.connection.give_room(call)
+        if self.long.want(call):
+            call.connection.give_room(call)
 
     def ready(self, call: Call) -> None:
         self.threads.submit(self._answer, call)
@@ -155,10 +154,6 @@ class Raw:
         return True
 
 
-def message(content: bytes) -> bytes:
-    return PREFIX.pack(0, len(content)) + content
-
-
 @pytest.mark.parametrize("size", [0, 1, 77_000, UNREAD_BYTES - 5, UNREAD_BYTES - 4, 5 * MB, 20 * MB])
 def test_messages_of_any_size_are_taken_and_sent(port: Port, size: int) -> None:
     content = random.Random(size).randbytes(size)
@@ -232,7 +227,7 @@ def test_long_messages_take_turns_and_one_that_is_given_up_lets_the_next_come(po
 def test_a_message_that_stops_coming_is_given_up(port: Port, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "STALLED_S", 0.1)
     with Raw(port) as peer:
-        peer.say(frame(frames.HEADERS, END_HEADERS, 1, ECHO), frame(frames.DATA, 0, 1, message(b"abc")[:6]))
+        peer.say(frame(frames.HEADERS, END_HEADERS, 1, ECHO), frame(frames.DATA, 0, 1, framed(b"abc")[:6]))
         told = headers.HeaderReader().read(bytes(peer.hear(frames.HEADERS).payload))
     assert told["grpc-status"] == str(StatusCode.CANCELLED.value)
 
@@ -315,7 +310,7 @@ def test_more_calls_on_a_connection_than_were_allowed_are_sent_back(port: Port) 
         for stream in range(1, 2 * port.door.most_streams + 3, 2):
             peer.say(
                 frame(frames.HEADERS, END_HEADERS, stream, ECHO),
-                frame(frames.DATA, END_STREAM, stream, message(b"")),
+                frame(frames.DATA, END_STREAM, stream, framed(b"")),
             )
         refused = peer.hear(frames.RESET)
         assert (refused.stream, frames.number(refused.payload)) == (2 * port.door.most_streams + 1, frames.REFUSED)
@@ -336,7 +331,7 @@ def test_who_does_not_read_is_not_read(port: Port) -> None:
 def test_an_answer_goes_on_as_the_peer_makes_room(port: Port) -> None:
     with Raw(port, greets=False) as peer:
         peer.say(frames.PREFACE, frames.settings({frames.INITIAL_WINDOW: 10}))
-        body = message(b"0123456789" * 5)
+        body = framed(b"0123456789" * 5)
         peer.say(frame(frames.HEADERS, END_HEADERS, 1, ECHO), frame(frames.DATA, END_STREAM, 1, body))
         came = bytes(peer.hear(frames.DATA).payload)
         assert came == body[:10]
@@ -351,14 +346,14 @@ def test_an_answer_goes_on_as_the_peer_makes_room(port: Port) -> None:
 
 
 def test_padding_takes_no_room_from_the_message(port: Port) -> None:
-    content, body = bytes(3000), message(bytes(3000))
+    content, body = bytes(3000), framed(bytes(3000))
     with Raw(port) as peer:
         peer.say(frame(frames.HEADERS, END_HEADERS, 1, ECHO))
         for at in range(0, len(body), 10):
             last = END_STREAM if at + 10 >= len(body) else 0
             padded = b"\xff" + body[at : at + 10] + bytes(255)
             peer.say(frame(frames.DATA, frames.PADDED | last, 1, padded))
-        assert bytes(peer.hear(frames.DATA).payload) == message(content)
+        assert bytes(peer.hear(frames.DATA).payload) == framed(content)
 
 
 def test_the_end_answers_calls_in_flight_and_sends_newcomers_elsewhere(port: Port) -> None:
@@ -372,9 +367,9 @@ def test_the_end_answers_calls_in_flight_and_sends_newcomers_elsewhere(port: Por
         assert struct.unpack(">I", peer.hear(frames.GOAWAY).payload[:4]) == (1,)
         peer.say(frame(frames.HEADERS, END_HEADERS, 3, ECHO))
         assert frames.number(peer.hear(frames.RESET).payload) == frames.REFUSED
-        peer.say(frame(frames.DATA, END_STREAM, 1, message(b"b")))
+        peer.say(frame(frames.DATA, END_STREAM, 1, framed(b"b")))
         port.door.open.set()
-        assert bytes(peer.hear(frames.DATA).payload) == message(b"b")
+        assert bytes(peer.hear(frames.DATA).payload) == framed(b"b")
         assert asked.result() == b"a"
         ending.join(10)
         assert not ending.is_alive()
@@ -405,7 +400,7 @@ def test_a_fuzzed_conversation_ends_nothing_but_itself(port: Port) -> None:
         frames.PREFACE
         + frames.settings({frames.INITIAL_WINDOW: 1 << 20})
         + frame(frames.HEADERS, END_HEADERS, 1, ECHO)
-        + frame(frames.DATA, END_STREAM, 1, message(b"abc" * 50))
+        + frame(frames.DATA, END_STREAM, 1, framed(b"abc" * 50))
         + frame(frames.PING, 0, 0, bytes(8))
         + frame(frames.HEADERS, END_HEADERS, 3, ECHO)
         + frames.window(3, 5)
