@@ -49,14 +49,14 @@ class Grpc(Connection):
             chosen = {frames.TABLE_SIZE: 0, frames.INITIAL_WINDOW: OURS}
             self._transport.write(frames.PREFACE + frames.settings(chosen) + frames.window(0, OURS))
         block = frame(frames.HEADERS, frames.END_HEADERS, self._stream, self._headers)
-        self._transport.write(block + self._body())
+        self._transport.writelines([block, *self._body()])
 
-    def _body(self) -> bytes:
+    def _body(self) -> list[bytes | memoryview]:
         """As much of the message as may go now."""
         made, count = self._window.data(self._stream, self._message, self._sent, self._of_call, end=True)
         self._sent += count
         self._of_call -= count
-        return b"".join(made)
+        return made
 
     def data_received(self, data: bytes) -> None:
         """Frames, whole or in part."""
@@ -64,7 +64,7 @@ class Grpc(Connection):
             if kind == frames.SETTINGS and not flags & frames.ACK:
                 for name, value in frames.pairs(payload):
                     self._of_call += self._window.set(name, value)
-                self._transport.write(frame(frames.SETTINGS, frames.ACK, 0) + self._body())
+                self._transport.writelines([frame(frames.SETTINGS, frames.ACK, 0), *self._body()])
             elif kind == frames.PING and not flags & frames.ACK:
                 self._transport.write(frame(frames.PING, frames.ACK, 0, payload))
             elif kind == frames.WINDOW:
@@ -80,7 +80,7 @@ class Grpc(Connection):
             self._window.more(more)
         elif stream == self._stream:
             self._of_call += more
-        self._transport.write(self._body())
+        self._transport.writelines(self._body())
 
     def _of_answer(self, kind: int, flags: int, payload: memoryview) -> None:
         """A frame of the answer; one that ends without a message is a refusal."""

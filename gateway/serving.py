@@ -23,7 +23,7 @@ from binocular.submitting import OURS
 from gateway import create_app
 from gateway.history import History
 from gateway.line import MOST_WAITING
-from gateway.worker import Worker
+from gateway.worker import SHARES, Worker
 
 GRACE_S = 25
 # Threads of a worker for everything but predictions.
@@ -87,6 +87,7 @@ def _schedule(settings: Settings) -> None:
 
 def _forget(_server: object, worker: Any) -> None:  # noqa: ANN401 - gunicorn's
     """Close the books of a worker that has ended."""
+    SHARES.leave(worker.age)
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]
 
 

@@ -1,14 +1,16 @@
-"""Gunicorn's worker with threads, which does not let a request take for ever to arrive.
+"""Gunicorn's worker with threads, which takes no more than its share, and waits for no request for ever.
 
-A client that sends a byte now and then would otherwise hold a thread for as long as it likes.
+Connections stay open, and the worker that wakes up first would take all that come at once: one core would then
+work while another rests. And a client that sends a byte now and then would hold a thread for as long as it likes.
 """
 
 import contextlib
 import ctypes
+import mmap
 import select
 import socket
 import time
-from typing import Any
+from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
@@ -22,10 +24,41 @@ LOOK_EVERY_S = 1.0
 AT_ONCE = 16
 # A client in a hurry asks again within this time. The way through the main thread costs as much as decoding.
 MOMENT_MS = 2
+# How often a worker that has more connections than another looks whether that one takes the next, and how long it
+# waits before each look: not long, since the other may be stuck.
+GLANCES, GLANCE_S = 10, 0.0005
+
+
+class Shares:
+    """How many connections each worker has, where all workers see it. A worker's number is its `age`."""
+
+    # More than there are workers at a time, the old and the new ones of a reload.
+    PLACES: Final = 256
+
+    def __init__(self) -> None:
+        # Of workers that take connections, one more than they have; zero of others. It is shared with forks.
+        self._held = memoryview(mmap.mmap(-1, 4 * self.PLACES)).cast("i")
+
+    def tell(self, worker: int, connections: int) -> None:
+        """It has so many, and takes more."""
+        self._held[worker % self.PLACES] = 1 + connections
+
+    def leave(self, worker: int) -> None:
+        """It takes no more."""
+        self._held[worker % self.PLACES] = 0
+
+    def least(self) -> int:
+        """The fewest that any has."""
+        return min((held - 1 for held in self._held if held), default=0)
+
+
+SHARES = Shares()
 
 
 class Worker(ThreadWorker):  # type: ignore[misc]
-    """Stops listening to a client whose request has not arrived in time; what has arrived is answered."""
+    """Takes its share of connections, and stops listening to a client whose request has not arrived in time; what
+    has arrived is answered.
+    """
 
     receive_s = 60.0  # of the settings, as `serving.py` says
 
@@ -34,14 +67,38 @@ class Worker(ThreadWorker):  # type: ignore[misc]
         self._begun: dict[Any, float] = {}
         self._looked = 0.0
 
+    @property
+    def nr_conns(self) -> int:
+        """Connections that it has; gunicorn counts them."""
+        return self._connections
+
+    @nr_conns.setter
+    def nr_conns(self, count: int) -> None:
+        self._connections = count
+        if self.booted and self.alive:
+            SHARES.tell(self.age, count)
+        else:
+            SHARES.leave(self.age)
+
     def init_process(self) -> None:
         """In the process of its own, before it serves."""
         _give_memory_back()
         super().init_process()
 
+    def run(self) -> None:
+        """Serve until it is to end."""
+        SHARES.tell(self.age, 0)
+        super().run()
+
     def accept(self, listener: Any) -> None:  # noqa: ANN401 - gunicorn's
         """Take in those who stand outside, not just the first: how long they wait is only known inside."""
+        glances = GLANCES
         for _ in range(AT_ONCE):
+            while self.nr_conns > SHARES.least() and glances:
+                glances -= 1
+                time.sleep(GLANCE_S)
+                if not _has_data(listener, 0):
+                    return
             before = self.nr_conns
             if before < self.worker_connections:
                 super().accept(listener)
@@ -95,6 +152,10 @@ def _says_more(conn: Any) -> bool:  # noqa: ANN401 - gunicorn's
     """Whether the next request is there, or comes within a moment: then nobody else needs to look out for it."""
     if conn.parser.unreader.buf.getvalue():
         return True
+    return _has_data(conn.sock, MOMENT_MS)
+
+
+def _has_data(socket_: Any, within_ms: int) -> bool:  # noqa: ANN401 - a listener of gunicorn's, or a socket
     poll = select.poll()
-    poll.register(conn.sock, select.POLLIN)
-    return bool(poll.poll(MOMENT_MS))
+    poll.register(socket_, select.POLLIN)
+    return bool(poll.poll(within_ms))

@@ -162,16 +162,21 @@ class Window:
 
     def data(
         self, stream: int, message: bytes | memoryview, begin: int, of_stream: int, *, end: bool
-    ) -> tuple[list[bytes], int]:
-        """As many DATA frames of a message as may go now, from `begin` on, and how many bytes of it they hold."""
-        frames: list[bytes] = []
+    ) -> tuple[list[bytes | memoryview], int]:
+        """As many DATA frames of a message as may go now, from `begin` on, and how many bytes of it they hold.
+
+        The frames are in pieces: what a frame holds is a part of the message, which is not copied if it is a
+        memoryview.
+        """
+        pieces: list[bytes | memoryview] = []
         at, until = begin, begin + max(0, min(len(message) - begin, self.connection, of_stream))
         while at < until:
             part = message[at : min(until, at + self.frame)]
             at += len(part)
-            frames.append(frame(DATA, END_STREAM if end and at == len(message) else 0, stream, part))
+            flags = END_STREAM if end and at == len(message) else 0
+            pieces += (HEAD.pack(len(part) << 8 | DATA, flags, stream), part)
         self.connection -= at - begin
-        return frames, at - begin
+        return pieces, at - begin
 
 
 def larger(window_: int, bytes_: int) -> int:

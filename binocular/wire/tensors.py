@@ -112,9 +112,10 @@ def shape_of(proto: Any) -> tuple[int, ...]:  # noqa: ANN401 - a message
     return shape
 
 
-def to_array(proto: Any, limit: int = 1 << 31) -> Array:  # noqa: ANN401 - a message
-    """The array in a tensor message; read-only where it shares the message's bytes."""
-    what, shape = kind(proto.dtype), shape_of(proto)
+def to_array(proto: Any, limit: int = 1 << 31, shape: tuple[int, ...] | None = None) -> Array:  # noqa: ANN401
+    """The array in a tensor message; read-only where it shares the message's bytes. `shape` is its, where known."""
+    what = kind(proto.dtype)
+    shape = shape_of(proto) if shape is None else shape
     elements = math.prod(shape)
     if elements * what.dtype.itemsize > limit:
         raise TensorError(f"{list(shape)} of {what.name} takes more than {limit} bytes")

@@ -74,12 +74,14 @@ class Call:
         """Bytes that the caller is not yet allowed to send."""
         return max(0, self.size + PREFIX.size - len(self.body) - self.room) if self.size >= 0 else 0
 
-    def message(self, limit: int) -> bytes:
-        """The message; ServingError where it did not come whole or cannot be unpacked."""
+    def message(self, limit: int) -> bytes | bytearray:
+        """The message, which is not kept; ServingError where it did not come whole or cannot be unpacked."""
         if self.size < 0 or len(self.body) != self.size + PREFIX.size:
             raise ServingError(StatusCode.INTERNAL, "the message ends before its end")
-        content = bytes(memoryview(self.body)[PREFIX.size :])
-        return _unpacked(content, self.encoding, limit) if self.body[0] else content
+        content, self.body = self.body, bytearray()
+        is_packed = content[0]
+        del content[: PREFIX.size]  # which copies nothing
+        return _unpacked(content, self.encoding, limit) if is_packed else content
 
 
 def trailers(code: StatusCode, text: str) -> bytes:
@@ -104,7 +106,7 @@ def _timeout(text: str) -> float | None:
     return int(found[1]) * _SECONDS[found[2]] if found else None
 
 
-def _unpacked(content: bytes, encoding: str, limit: int) -> bytes:
+def _unpacked(content: bytearray, encoding: str, limit: int) -> bytes:
     """A compressed message, never more than `limit` bytes of it."""
     if encoding not in _ENCODINGS[1:]:
         raise ServingError(StatusCode.UNIMPLEMENTED, f"messages compressed as {encoding} are not supported")

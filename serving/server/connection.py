@@ -201,7 +201,9 @@ class Connection:
 
     def _pump(self, call: Call) -> None:
         """Send of an answer what the peer takes now."""
-        out = [] if call.has_begun else [frame(frames.HEADERS, frames.END_HEADERS, call.stream, calls.HEADERS)]
+        out = list[bytes | memoryview]()
+        if not call.has_begun:
+            out.append(frame(frames.HEADERS, frames.END_HEADERS, call.stream, calls.HEADERS))
         call.has_begun = True
         data, count = self._window.data(call.stream, call.unsent, call.sent, call.window, end=False)
         call.sent, call.window = call.sent + count, call.window - count

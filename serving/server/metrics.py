@@ -1,6 +1,7 @@
 """What Prometheus sees: TensorFlow Serving's metrics under its names, and the state of each version under ours."""
 
 from collections.abc import Iterator
+from functools import cache
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
@@ -25,20 +26,20 @@ class Metrics:
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self._models = models
         self._registry = CollectorRegistry()
-        self._requests = Counter(
+        requests = Counter(
             ":tensorflow:serving:request_count",
             "The total number of requests.",
             ["model_name", "status"],
             registry=self._registry,
         )
-        self._latency = Histogram(
+        latency = Histogram(
             ":tensorflow:serving:request_latency",
             "Wall time of a request, in microseconds.",
             ["model_name", "API", "entrypoint"],
             buckets=_MICROS,
             registry=self._registry,
         )
-        self._runtime = Histogram(
+        runtime = Histogram(
             ":tensorflow:serving:runtime_latency",
             "Wall time of the model, in microseconds.",
             ["model_name", "API", "runtime"],
@@ -53,17 +54,20 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(_Versions(models))
+        # The time series of labels, looked up once: prometheus_client's own look-up costs as much as counting.
+        self._requests, self._latency = cache(requests.labels), cache(latency.labels)
+        self._runtime = cache(runtime.labels)
 
     def request(self, model: str, api: str, entrypoint: str, code: StatusCode, seconds: float) -> None:
         """A request was answered."""
         known = model if model in self._models else UNKNOWN_MODEL
-        self._requests.labels(known, code.name).inc()
+        self._requests(known, code.name).inc()
         if code is StatusCode.OK:
-            self._latency.labels(known, api, entrypoint).observe(seconds * _SECOND)
+            self._latency(known, api, entrypoint).observe(seconds * _SECOND)
 
     def run(self, model: str, engine: str, seconds: float) -> None:
         """An engine ran."""
-        self._runtime.labels(model, "Predict", engine).observe(seconds * _SECOND)
+        self._runtime(model, "Predict", engine).observe(seconds * _SECOND)
 
     def warmup(self, path: str, code: StatusCode, seconds: float) -> None:
         """A version was warmed up, or failed to be."""

@@ -8,8 +8,8 @@ it has its answer.
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from binocular.wire.codes import StatusCode
 from serving.server.config import ModelConfig
 from serving.server.deadline import Deadline
 from serving.server.engines import Engine
+from serving.server.lent import Lent
 from serving.server.plan import Model, check_labels
 from serving.server.servable import Servable, State
 from serving.server.status import ServingError
@@ -82,19 +83,22 @@ class Models:
 
     # -- Who asks
 
-    @contextmanager
-    def use(self, name: str, version: int | None, label: str = "") -> Iterator[Servable]:
+    def use(self, name: str, version: int | None, label: str = "") -> Lent[Servable]:
         """A version to ask: the one named, or the highest that answers. It stays while it is used."""
-        with self._changed:
-            servable = self._find(name, version, label)
-            servable.in_use += 1
-        try:
-            yield servable
-        finally:
+
+        def take() -> Servable:
             with self._changed:
-                servable.in_use -= 1
-                if not servable.in_use and servable.state is State.UNLOADING:
-                    self._changed.notify_all()
+                servable = self._find(name, version, label)
+                servable.in_use += 1
+            return servable
+
+        return Lent(take, self._let_go)
+
+    def _let_go(self, servable: Servable) -> None:
+        with self._changed:
+            servable.in_use -= 1
+            if not servable.in_use and servable.state is State.UNLOADING:
+                self._changed.notify_all()
 
     def _find(self, name: str, version: int | None, label: str) -> Servable:
         model = self._models.get(name)

@@ -4,7 +4,7 @@ Beyond the original, the shape of every input is compared with the signature bef
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,16 @@ class Predictor:
     packed: bool  # whether outputs are tensor_content
     observe: Observe
 
-    def predict(self, request: Any, deadline: Deadline) -> Any:  # noqa: ANN401 - messages
-        """The answer to a PredictRequest; ServingError with the original's code and text."""
+    def predict(self, request: Any, deadline: Deadline) -> Generator[None, None, Any]:  # noqa: ANN401 - messages
+        """The answer to a PredictRequest, in stages; ServingError with the original's code and text."""
         with use(self.models, request) as servable:
             engine = servable.ready_engine
+            signature, inputs, outputs = _question(engine, request, self.tensor_limit)
+            yield
             started = time.perf_counter()
-            signature, answers = ask(engine, request, self.tensor_limit, deadline)
+            answers = engine.run(signature, inputs, outputs, deadline)
             self.observe(servable.model, engine.name, time.perf_counter() - started)
+            yield
             response = PredictResponse()
             response.model_spec.name = request.model_spec.name
             response.model_spec.signature_name = signature.key
@@ -88,9 +91,19 @@ def ask(
     deadline: Deadline,
 ) -> tuple[Signature, dict[str, Array]]:
     """What an engine answers to a PredictRequest."""
+    signature, inputs, outputs = _question(engine, request, tensor_limit)
+    return signature, engine.run(signature, inputs, outputs, deadline)
+
+
+def _question(
+    engine: Engine,
+    request: Any,  # noqa: ANN401 - a message
+    tensor_limit: int,
+) -> tuple[Signature, dict[str, Array], list[str]]:
+    """What a PredictRequest asks: of which signature, with which inputs, for which outputs."""
     signature = _signature(engine, request.model_spec.signature_name)
     inputs = _inputs(request, signature, tensor_limit)
-    return signature, engine.run(signature, inputs, _outputs(request.output_filter, signature), deadline)
+    return signature, inputs, _outputs(request.output_filter, signature)
 
 
 def _inputs(request: Any, signature: Signature, limit: int) -> dict[str, Array]:  # noqa: ANN401 - a message
@@ -104,8 +117,9 @@ def _inputs(request: Any, signature: Signature, limit: int) -> dict[str, Array]:
         try:
             _check_type(position, tensor, proto.dtype)
             # Before the values are made: a few bytes may claim any shape.
-            _check_shape(tensor, tensors.shape_of(proto))
-            inputs[alias] = tensors.to_array(proto, limit)
+            shape = tensors.shape_of(proto)
+            _check_shape(tensor, shape)
+            inputs[alias] = tensors.to_array(proto, limit, shape)
         except TensorError as error:
             raise invalid(f"tensor parsing error: {alias}: {error}") from None
     return inputs

@@ -70,6 +70,39 @@ def test_two_workers_count_together_and_log_one_line_a_request(server: GatewaySe
     assert TOKEN not in log
 
 
+def test_connections_that_come_at_once_and_stay_are_shared_by_the_workers(server: GatewayServer) -> None:
+    host, port = server.url.removeprefix("http://").split(":")
+
+    def fewest_of_16() -> int:
+        """Of sixteen connections that stay, how many are with the worker that has the fewest."""
+        with contextlib.ExitStack() as open_ones:
+            for _ in range(16):
+                one = open_ones.enter_context(socket.create_connection((host, int(port)), timeout=30))
+                one.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert one.recv(1000)
+            return min(map(open_connections, workers(server)))
+
+    wait_until(lambda: fewest_of_16() >= 6)  # as soon as both have started
+
+    def asks_and_leaves(_: int) -> int:
+        return int(requests.get(f"{server.url}/healthz", timeout=30).status_code)
+
+    # One that cannot take its share holds up nobody.
+    stuck = workers(server)[0]
+    stuck.suspend()
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            began = time.monotonic()
+            assert set(pool.map(asks_and_leaves, range(40))) == {200}
+            assert time.monotonic() - began < 5
+    finally:
+        stuck.resume()
+
+
+def open_connections(worker: psutil.Process) -> int:
+    return sum(each.status == psutil.CONN_ESTABLISHED for each in worker.net_connections("tcp"))
+
+
 def test_a_worker_is_small_also_after_large_photos_and_a_look_at_trainings(server: GatewayServer) -> None:
     for form in ("JPEG", "PNG"):
         data = photo(form)

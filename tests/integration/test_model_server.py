@@ -18,10 +18,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import classification_pb2, get_model_metadata_pb2
 
+from serving.server import calls
 from tests.modelfolders import CLASSES, SIDE, make_classifier, publish
 from tests.modelserver import ModelServer, asks, metadata_request, pictures
 
 CODE = grpc.StatusCode
+WRONG = -1
 
 
 @pytest.fixture(scope="module")
@@ -384,12 +386,22 @@ def test_prometheus_sees_requests_under_the_originals_names(server: ModelServer)
 
 
 def test_many_clients_at_once_get_each_their_own_answer(server: ModelServer, versions: list[Path]) -> None:
-    sizes = [1, 3, 7, 2] * 40
-    wanted = {size: expected(versions[0], pictures(size)) for size in set(sizes)}
+    long = calls.UNREAD_BYTES // (SIDE * SIDE * 3) + 1
+    sizes = [1, 3, WRONG, 7, 2, 1, 1, long] * 40
+    wanted = {size: expected(versions[0], pictures(size)) for size in set(sizes) - {WRONG}}
+
+    def ask(size: int) -> Any:
+        if size == WRONG:
+            return server.refusal(asks("waste", images=pictures()[0]))[0]
+        return tf.make_ndarray(server.predict(asks("waste", images=pictures(size))).outputs["probabilities"])
+
     with ThreadPoolExecutor(16) as clients:
-        answers = list(clients.map(lambda size: server.predict(asks("waste", images=pictures(size))), sizes))
+        answers = list(clients.map(ask, sizes))
     for size, answer in zip(sizes, answers, strict=True):
-        np.testing.assert_allclose(tf.make_ndarray(answer.outputs["probabilities"]), wanted[size], atol=1e-5)
+        if size == WRONG:
+            assert answer is CODE.INVALID_ARGUMENT
+        else:
+            np.testing.assert_allclose(answer, wanted[size], atol=1e-5)
 
 
 def test_a_deadline_ends_the_wait(server: ModelServer) -> None:

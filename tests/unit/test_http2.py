@@ -16,7 +16,7 @@ TO_ZERO = b"\x20"  # the table gets so small
 REQUEST = {":method": "POST", ":path": "/a.b.C/D", "te": "trailers", "long": "x" * 5000, "empty": "", "ä": "ü"}
 
 
-def told(*pieces: bytes, most: int = MOST) -> list[tuple[int, int, int, bytes]]:
+def told(*pieces: bytes | memoryview, most: int = MOST) -> list[tuple[int, int, int, bytes]]:
     """The frames in some pieces, the parts of a DATA frame put together."""
     reader = Frames(most)
     found: list[tuple[int, int, int, bytes]] = []

@@ -2,12 +2,12 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Generic, TypeVar
 
 from serving.server.deadline import Deadline
+from serving.server.lent import Lent
 
 T = TypeVar("T")
 
@@ -32,14 +32,9 @@ class Lanes(Generic[T]):
         self._idle = deque(workers)
         self._queue: deque[_Waiting[T]] = deque()
 
-    @contextmanager
-    def lease(self, deadline: Deadline) -> Iterator[T]:
+    def lease(self, deadline: Deadline) -> Lent[T]:
         """Borrow a worker, waiting for one as long as the caller does."""
-        worker = self._take(deadline)
-        try:
-            yield worker
-        finally:
-            self._give(worker)
+        return Lent(partial(self._take, deadline), self._give)
 
     def _take(self, deadline: Deadline) -> T:
         with self._lock:

@@ -76,7 +76,7 @@ class Echo:
     def _answer(self, call: Call) -> None:
         self.open.wait(30)
         try:
-            call.connection.answer(call, StatusCode.OK, message=call.message(self.limit))
+            call.connection.answer(call, StatusCode.OK, message=bytes(call.message(self.limit)))
         except ServingError as error:
             call.connection.answer(call, error.canonical, error.text)
 
