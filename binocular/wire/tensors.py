@@ -113,7 +113,7 @@ def shape_of(proto: Any) -> tuple[int, ...]:  # noqa: ANN401 - a message
 
 
 def to_array(proto: Any, limit: int = 1 << 31, shape: tuple[int, ...] | None = None) -> Array:  # noqa: ANN401
-    """The array in a tensor message; read-only where it shares the message's bytes. `shape` is its, where known."""
+    """The array in a tensor message; read-only where it shares the message's bytes. A known `shape` is taken."""
     what = kind(proto.dtype)
     shape = shape_of(proto) if shape is None else shape
     elements = math.prod(shape)
