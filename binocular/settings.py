@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     gateway_workers: int = Field(2, ge=1, le=64)
     """Processes of the gateway; one for each CPU core that it may use."""
 
-    gateway_threads: int = Field(32, ge=1, le=256)
+    gateway_threads: int = Field(16, ge=1, le=256)
     """Predictions that each process of the gateway works on at once; others wait for their turn."""
 
     gateway_queue_s: float = Field(1, gt=0, le=60)
