@@ -47,10 +47,12 @@ def run_pipeline(
     settings: Settings, package: Path | None, given: tuple[str, ...], name: str, *, no_cache: bool, detach: bool
 ) -> None:
     """Run PACKAGE, or the project's own pipeline, and watch it. Exit code 0 if it succeeded."""
-    wanted = package or own_package()
+    wanted, parameters = package or own_package(), dict(map(pair, given))
+    if not package:  # the model that the other parts serve
+        parameters.setdefault("name", settings.model_name)
     runs = Runs(settings)
     title = name or f"{wanted.stem} {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    run_id = runs.submit(wanted, dict(map(pair, given)), title, cache=False if no_cache else None)
+    run_id = runs.submit(wanted, parameters, title, cache=False if no_cache else None)
     console.print(f"run {run_id}", markup=False)
     if not detach:
         watch(runs, run_id)

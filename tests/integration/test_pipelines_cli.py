@@ -107,6 +107,17 @@ def test_a_run_is_followed_to_its_end_and_listed(person: Person, tmp_path: Path)
     assert (code, "no steps are called 'other'; there are: containerised, " in output) == (1, True)
 
 
+@pytest.mark.parametrize(("told", "name"), [((), "bottles"), (("-p", "name=cans"), "cans")])
+def test_our_own_pipeline_makes_the_model_that_is_served(
+    person: Person, pipelines: PipelinesServer, told: tuple[str, ...], name: str
+) -> None:
+    person.environment["BINOCULAR_MODEL_NAME"] = "bottles"
+    code, output = person.run("run", "--detach", "-p", "source=nowhere", *told)
+    assert code == 0, output
+    run = pipelines.client().get_run(output.strip().removeprefix("run "))
+    assert run.runtime_config.parameters == {"source": "nowhere", "name": name}
+
+
 def test_a_failed_step_shows_its_last_lines_and_where_its_log_is(person: Person, tmp_path: Path) -> None:
     package = sample_pipelines.compiled(sample_pipelines.guarded, tmp_path)
     code, output = person.run("run", package)
