@@ -18,7 +18,8 @@ Spec = Mapping[str, Any]  # a compiled package, or a part of one: whatever JSON 
 DEEPEST, MOST_STEPS = 20, 2000
 HTML = "system.HTML"
 # The states in which a run or a step does not go on.
-ENDED = frozenset({"SUCCEEDED", "FAILED", "SKIPPED", "CANCELED"})
+SUCCEEDED = "SUCCEEDED"
+ENDED = frozenset({SUCCEEDED, "FAILED", "SKIPPED", "CANCELED"})
 INTEGER = "NUMBER_INTEGER"
 
 

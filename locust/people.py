@@ -11,7 +11,7 @@ from urllib.parse import urljoin, urlsplit
 
 from locust import FastHttpUser, between, task
 
-from binocular.flow import ENDED
+from binocular.flow import ENDED, SUCCEEDED
 from photos import Photo, Photos
 from record import AWAY, PREDICTION
 
@@ -147,8 +147,18 @@ class Trainer(Person):
             self.run_id = started.json()["run_id"] if started is not None else ""
             return
         run = self.ask("GET", f"/v1/runs/{self.run_id}", "watch a run")
-        if run is not None and run.json()["state"] in ENDED:
-            self.environment.runner.quit()
+        if run is None or (state := run.json()["state"]) not in ENDED:
+            return
+        if state != SUCCEEDED:
+            self.environment.events.request.fire(
+                request_type="RUN",
+                name="training",
+                response_time=0,
+                response_length=0,
+                exception=RuntimeError(f"run {self.run_id} is {state}"),
+                context={},
+            )
+        self.environment.runner.quit()
 
 
 def _complaint(response: Any) -> str:  # noqa: ANN401 - Locust's
