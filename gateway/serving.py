@@ -10,6 +10,7 @@ import io
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
@@ -33,7 +34,11 @@ HANGS_S = 120
 # A connection that is closed while a request is on its way fails that request: longer than clients and proxies
 # usually keep one that is idle. It costs no thread meanwhile.
 IDLE_S = 75
+# Bodies that come in one step anyway, and how large a step is.
+SMALL_BODY, STEP = 1 << 16, 1 << 20
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for heartbeats, which must not wait for a disk
+
+Application = Callable[[dict[str, Any], Any], Any]
 
 
 class Gateway(BaseApplication):  # type: ignore[misc]
@@ -72,7 +77,38 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         settings = load()
         configure(settings)
         History(gateway_folder(settings)).watch()
-        return create_app(settings)
+        return in_large_steps(create_app(settings))
+
+
+class _Body(io.RawIOBase):
+    """The body of a request."""
+
+    def __init__(self, body: Any) -> None:  # noqa: ANN401 - gunicorn's
+        self._body = body
+
+    def readable(self) -> bool:
+        """It is for reading."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - of bytes
+        """As much as there is room for, or the rest."""
+        data = self._body.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+
+def in_large_steps(app: Application) -> Application:
+    """An application that gets large bodies from gunicorn in large steps, however small it asks for them.
+
+    Gunicorn holds a megabyte that has come, and copies all of it whenever a part is taken.
+    """
+
+    def reading(environ: dict[str, Any], start: Any) -> Any:  # noqa: ANN401 - WSGI's
+        if int(environ.get("CONTENT_LENGTH") or 0) > SMALL_BODY:
+            environ["wsgi.input"] = io.BufferedReader(_Body(environ["wsgi.input"]), STEP)
+        return app(environ, start)
+
+    return reading
 
 
 def _schedule(settings: Settings) -> None:

@@ -99,6 +99,27 @@ def test_connections_that_come_at_once_and_stay_are_shared_by_the_workers(server
         stuck.resume()
 
 
+def test_a_large_body_in_pieces_is_read_to_its_end_and_no_further(server: GatewayServer) -> None:
+    data = photo("PNG")
+    assert len(data) > 3 << 20
+    host, port = server.url.removeprefix("http://").split(":")
+    head = (
+        f"POST /v1/predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(data)}\r\n\r\n"
+    )
+    with socket.create_connection((host, int(port)), timeout=60) as peer:
+        whole = head.encode() + data + b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+        for start in range(0, len(whole), 700_001):
+            peer.sendall(whole[start : start + 700_001])
+            time.sleep(0.02)
+        answers = b"".join(iter(lambda: peer.recv(1 << 16), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"200"]
+
+    with socket.create_connection((host, int(port)), timeout=60) as peer:
+        peer.sendall(head.encode() + data[: len(data) // 2])
+        peer.shutdown(socket.SHUT_WR)
+        assert peer.recv(1 << 16).startswith(b"HTTP/1.1 400")
+
+
 def open_connections(worker: psutil.Process) -> int:
     return sum(each.status == psutil.CONN_ESTABLISHED for each in worker.net_connections("tcp"))
 
