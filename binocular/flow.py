@@ -17,8 +17,8 @@ Spec = Mapping[str, Any]  # a compiled package, or a part of one: whatever JSON 
 # More steps and groups than anybody draws: a package may come from anywhere, with groups that contain themselves.
 DEEPEST, MOST_STEPS = 20, 2000
 HTML = "system.HTML"
-# The states in which a run or a step does not go on.
 SUCCEEDED = "SUCCEEDED"
+# The states in which a run or a step does not go on.
 ENDED = frozenset({SUCCEEDED, "FAILED", "SKIPPED", "CANCELED"})
 INTEGER = "NUMBER_INTEGER"
 

@@ -46,7 +46,11 @@ class Frame(NamedTuple):
 
 def frame(kind: int, flags: int, stream: int, payload: bytes | memoryview = b"") -> bytes:
     """A frame as it goes over the wire."""
-    return HEAD.pack(len(payload) << 8 | kind, flags, stream) + payload
+    return _head(kind, flags, stream, len(payload)) + payload
+
+
+def _head(kind: int, flags: int, stream: int, size: int) -> bytes:
+    return HEAD.pack(size << 8 | kind, flags, stream)
 
 
 def settings(chosen: dict[int, int]) -> bytes:
@@ -174,7 +178,7 @@ class Window:
             part = message[at : min(until, at + self.frame)]
             at += len(part)
             flags = END_STREAM if end and at == len(message) else 0
-            pieces += (HEAD.pack(len(part) << 8 | DATA, flags, stream), part)
+            pieces += (_head(DATA, flags, stream, len(part)), part)
         self.connection -= at - begin
         return pieces, at - begin
 
