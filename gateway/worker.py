@@ -23,7 +23,7 @@ HEAPS, LARGE_BYTES = 2, 4 << 20
 LOOK_EVERY_S = 1.0
 AT_ONCE = 16
 # A client in a hurry asks again within this time. The way through the main thread costs as much as decoding.
-MOMENT_MS = 2
+MOMENT_MS = 5
 # How often a worker that has more connections than another looks whether that one takes the next, and how long it
 # waits before each look: not long, since the other may be stuck.
 GLANCES, GLANCE_S = 10, 0.0005

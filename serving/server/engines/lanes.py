@@ -32,6 +32,11 @@ class Lanes(Generic[T]):
         self._idle = deque(workers)
         self._queue: deque[_Waiting[T]] = deque()
 
+    @property
+    def idle(self) -> int:
+        """How many nobody has."""
+        return len(self._idle)
+
     def lease(self, deadline: Deadline) -> Lent[T]:
         """Borrow a worker, waiting for one as long as the caller does."""
         return Lent(partial(self._take, deadline), self._give)

@@ -6,9 +6,7 @@ rows, and larger batches run slower a row), and it bounds memory, whatever comes
 measures it again. A model whose first dimension is fixed, or whose other dimensions are not, runs whole.
 """
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ from binocular.wire.codes import StatusCode
 from binocular.wire.tensors import Array
 from serving.server.deadline import Deadline
 from serving.server.engines.lanes import Lanes
+from serving.server.engines.rows import Rows
 from serving.server.signature import Signature, Signatures
 from serving.server.status import ServingError
 
@@ -60,8 +59,7 @@ class LiteRT:
             for each in prepared:
                 each.prepare({name: (1, *place.shape[1:]) for name, place in self._inputs.items()})
         self._lanes = Lanes(prepared)
-        self._helpers = ThreadPoolExecutor(max(1, interpreters - 1), "litert")
-        self._most = interpreters
+        self._rows = Rows(self._lanes, interpreters)
 
     def run(
         self, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], deadline: Deadline
@@ -85,33 +83,20 @@ class LiteRT:
         answers = {
             name: np.empty((count, *self._outputs[name].shape[1:]), self._outputs[name].dtype) for name in outputs
         }
-        rows = _Shared(range(count))
 
-        def work() -> None:
-            for row in rows:
-                deadline.check()
-                with self._lanes.lease(deadline) as interpreter:
-                    answer = interpreter.run(
-                        {name: array[row : row + 1] for name, array in inputs.items()}, outputs
-                    )
-                for name in outputs:
-                    answers[name][row] = answer[name][0]
+        def one(interpreter: _Prepared, row: int) -> None:
+            found = interpreter.run({name: array[row : row + 1] for name, array in inputs.items()}, outputs)
+            for name in outputs:
+                answers[name][row] = found[name][0]
 
-        helpers = [self._helpers.submit(work) for _ in range(min(count, self._most) - 1)]
-        try:
-            work()
-        finally:
-            rows.stop()
-            wait(helper for helper in helpers if not helper.cancel())
-        for helper in helpers:
-            if not helper.cancelled():
-                helper.result()
+        self._rows.each(count, one, deadline)
         return answers
 
     def close(self) -> None:
         """Let go of the interpreters."""
-        self._helpers.shutdown()
-        self._lanes = Lanes([])
+        self._rows.close()
+        self._lanes = Lanes[_Prepared]([])
+        self._rows = Rows(self._lanes, 1)
 
 
 class _Prepared:
@@ -145,27 +130,6 @@ class _Prepared:
             self._interpreter.resize_tensor_input(self._inputs[name].index, shape)
         self._interpreter.allocate_tensors()
         self._shapes = shapes
-
-
-class _Shared:
-    """Numbers that several threads take from, each number once."""
-
-    def __init__(self, numbers: range) -> None:
-        self._numbers = iter(numbers)
-        self._lock = threading.Lock()
-
-    def __iter__(self) -> Iterator[int]:
-        while True:
-            with self._lock:
-                number = next(self._numbers, None)
-            if number is None:
-                return
-            yield number
-
-    def stop(self) -> None:
-        """Nothing is left to take."""
-        with self._lock:
-            self._numbers = iter(range(0))
 
 
 def _only(signatures: Signatures) -> Signature:
