@@ -97,7 +97,7 @@ def _outcomes(
             f"version {answer.version} answers {answer.probabilities.shape[1]} classes and has {len(classes)}"
         )
     for phase, took in zip(("decode", "predict"), seconds, strict=True):
-        metrics.PHASES.labels(phase).observe(took)
+        metrics.of(metrics.PHASES, phase).observe(took)
     rows = answer.probabilities.tolist()
     familiarities = [None] * len(rows) if answer.familiarity is None else answer.familiarity.tolist()
     told = (

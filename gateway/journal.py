@@ -3,8 +3,11 @@
 import contextlib
 import logging
 import re
+import secrets
 import time
-import uuid
+from collections.abc import Iterable
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from flask import Flask, Response, g, request
 
@@ -29,33 +32,48 @@ def init_app(app: Flask) -> None:
     """Follow every request of an application."""
     app.before_request(_begin)
     app.after_request(_end)
+    app.wsgi_app = _careful(app.wsgi_app)  # type: ignore[method-assign,assignment]
+
+
+def _careful(app: WSGIApplication) -> WSGIApplication:
+    """An application whose answers have the careful headers, but for those that a view gave itself."""
+
+    def answer(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
+        def begin(status: str, headers: list[tuple[str, str]], *error: Any) -> Any:  # noqa: ANN401 - WSGI's
+            present = {name for name, _ in headers}  # views write names as they are written here
+            return start(status, headers + [it for it in HEADERS.items() if it[0] not in present], *error)
+
+        return app(environ, begin)
+
+    return answer
 
 
 def _begin() -> None:
     g.started = time.perf_counter()
     given = request.headers.get(REQUEST_ID, "")
-    g.request_id = given if _ID.fullmatch(given) else uuid.uuid4().hex
+    g.request_id = given if _ID.fullmatch(given) else secrets.token_hex(16)
+    g.noted = {}
 
 
 def _end(response: Response) -> Response:
-    seconds = time.perf_counter() - g.started
-    route = request.url_rule.rule if request.url_rule else "none"
-    metrics.REQUESTS.labels(request.method if request.url_rule else "any", route, response.status_code).inc()
-    metrics.SECONDS.labels(route).observe(seconds)
+    seconds, request_id = time.perf_counter() - g.started, g.request_id
+    method, rule = request.method, request.url_rule
+    route = rule.rule if rule else "none"
+    metrics.of(metrics.REQUESTS, method if rule else "any", route, response.status_code).inc()
+    metrics.of(metrics.SECONDS, route).observe(seconds)
     if response.status_code >= REFUSED:
         _hear_out()
-    present = {name for name, _ in response.headers}  # views write names as they are written here
-    response.headers.extend([(REQUEST_ID, g.request_id), *(it for it in HEADERS.items() if it[0] not in present)])
+    response.headers[REQUEST_ID] = request_id
     log.info(
         "request",
         extra={
-            "request": g.request_id,
-            "method": request.method,
+            "request": request_id,
+            "method": method,
             "path": request.path,
             "status": response.status_code,
             "ms": round(1000 * seconds, 1),
             "client": request.remote_addr,
-            **g.get("noted", {}),
+            **g.noted,
         },
     )
     return response
@@ -75,4 +93,4 @@ def _hear_out() -> None:
 
 def note(**facts: object) -> None:
     """Add facts to the request's line in the access log."""
-    g.noted = {**g.get("noted", {}), **facts}
+    g.noted.update(facts)

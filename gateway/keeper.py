@@ -13,9 +13,9 @@ workers as they go; names begin with the time, so the oldest are listed first.
 
 import logging
 import re
+import secrets
 import threading
 import time
-import uuid
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -31,7 +31,7 @@ PREFIX = "predictions"
 HOUR_S = 3600
 # The hour, the object, and which of its images. An object of earlier releases is one image, without a number.
 ID = re.compile(r"(?P<hour>[0-9a-f]{6})(?P<name>[0-9a-f]{32})(?P<number>[0-9a-f]{4})?")
-HOUR_CHARACTERS, CLOCK_CHARACTERS = 6, 12
+HOUR_CHARACTERS, CLOCK_CHARACTERS, CHANCE_BYTES = 6, 12, 10
 WRITERS = 4
 # How long images are collected for one object, and when it takes no more.
 COLLECT_S = 0.5
@@ -60,7 +60,7 @@ def key_of(prediction: str) -> str:
 
 def _new_name() -> str:
     """The hour, the milliseconds, and what nobody can guess."""
-    now, chance = time.time(), uuid.uuid4().hex[CLOCK_CHARACTERS:]
+    now, chance = time.time(), secrets.token_hex(CHANCE_BYTES)
     return f"{_hour(now):0{HOUR_CHARACTERS}x}{int(1000 * now):0{CLOCK_CHARACTERS}x}{chance}"
 
 
@@ -114,7 +114,7 @@ class Keeper:
         with self._lock:
             kept = [self._kept(data) for data in images]
         for each in kept:
-            metrics.KEPT.labels("yes" if each.is_kept else "no").inc()
+            metrics.of(metrics.KEPT, "yes" if each.is_kept else "no").inc()
         if self._hours:
             self._now_and_then()
         return kept

@@ -46,7 +46,7 @@ class Limits:
         """Count a request; RateLimitedError where the client made too many. Where there is no limit, nothing."""
         limit = self._per_minute[kind]
         if limit and (wait_s := self._take(f"{kind} {client}", MINUTE_S / limit)) > 0:
-            metrics.TURNED_AWAY.labels("rate").inc()
+            metrics.of(metrics.TURNED_AWAY, "rate").inc()
             raise RateLimitedError(
                 f"more than {limit} requests of this kind within a minute; the next one in {wait_s:.1f} s",
                 retry_after_s=round(wait_s, 1),

@@ -77,5 +77,5 @@ def has_waited(seconds: float) -> None:
 
 
 def _overloaded() -> OverloadedError:
-    metrics.TURNED_AWAY.labels("overload").inc()
+    metrics.of(metrics.TURNED_AWAY, "overload").inc()
     return OverloadedError()

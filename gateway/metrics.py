@@ -6,6 +6,8 @@ there, and whichever of them is asked adds all of them up. Without it, as in tes
 
 import os
 from collections.abc import Iterator
+from functools import lru_cache
+from typing import TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest, multiprocess
 from prometheus_client.samples import Sample
@@ -28,6 +30,14 @@ CONFIDENCE = Histogram("binocular_confidence", "Confidence of the best guess", b
 REFUSED = Counter("binocular_refused_images", "Images that were not predicted, by reason", ["code"])
 TURNED_AWAY = Counter("binocular_turned_away", "Requests that were turned away, by reason", ["reason"])
 KEPT = Counter("binocular_kept_images", "Images of predictions kept for corrections, or not", ["kept"])
+
+M = TypeVar("M", Counter, Histogram)
+
+
+@lru_cache(maxsize=1024)
+def of(metric: M, *labels: str | int) -> M:
+    """The part of a metric that has these labels. The metric itself looks for it anew each time."""
+    return metric.labels(*labels)
 
 
 def registry() -> CollectorRegistry:

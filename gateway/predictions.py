@@ -105,7 +105,7 @@ def _predicted(
         if isinstance(outcome, Classified):
             answers.append(_prediction(next(kept), outcome, options, began))
         else:
-            metrics.REFUSED.labels(outcome.code).inc()
+            metrics.of(metrics.REFUSED, outcome.code).inc()
             answers.append(outcome)
     return answers
 
@@ -120,7 +120,7 @@ def _explained(answer: Prediction, data: bytes, began: float) -> Prediction:
         pixels = decode(data, facts.height, facts.width, here.most_pixels)
         map_ = here.explainer.explain(pixels, found)
     took = time.perf_counter() - asked
-    metrics.PHASES.labels("explain").observe(took)
+    metrics.of(metrics.PHASES, "explain").observe(took)
     return answer.model_copy(
         update={
             "explanation": Explanation(
@@ -142,9 +142,9 @@ def _prediction(kept: Kept, found: Classified, options: Options, began: float) -
     best, confidence = ranked[0]
     doubt = _doubt(found, confidence)
     label = UNKNOWN if doubt else best
-    metrics.LABELS.labels(label, found.version).inc()
+    metrics.of(metrics.LABELS, label, found.version).inc()
     if doubt:
-        metrics.DOUBTS.labels(doubt, found.version).inc()
+        metrics.of(metrics.DOUBTS, doubt, found.version).inc()
     metrics.CONFIDENCE.observe(confidence)
     return Prediction(
         id=kept.prediction,

@@ -10,8 +10,9 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.glogging import Logger
@@ -37,8 +38,6 @@ IDLE_S = 75
 # Bodies that come in one step anyway, and how large a step is.
 SMALL_BODY, STEP = 1 << 16, 1 << 20
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - for heartbeats, which must not wait for a disk
-
-Application = Callable[[dict[str, Any], Any], Any]
 
 
 class Gateway(BaseApplication):  # type: ignore[misc]
@@ -97,13 +96,13 @@ class _Body(io.RawIOBase):
         return len(data)
 
 
-def in_large_steps(app: Application) -> Application:
+def in_large_steps(app: WSGIApplication) -> WSGIApplication:
     """An application that gets large bodies from gunicorn in large steps, however small it asks for them.
 
     Gunicorn holds a megabyte that has come, and copies all of it whenever a part is taken.
     """
 
-    def reading(environ: dict[str, Any], start: Any) -> Any:  # noqa: ANN401 - WSGI's
+    def reading(environ: WSGIEnvironment, start: StartResponse) -> Iterable[bytes]:
         if int(environ.get("CONTENT_LENGTH") or 0) > SMALL_BODY:
             environ["wsgi.input"] = io.BufferedReader(_Body(environ["wsgi.input"]), STEP)
         return app(environ, start)

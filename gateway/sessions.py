@@ -43,6 +43,8 @@ class Sessions:
 
     def of(self, request: Request) -> tuple[Caller, datetime] | None:
         """Who sends a request, and when the session ends."""
+        if "Cookie" not in request.headers:  # of most programs; to look among cookies costs more
+            return None
         if COOKIE not in request.cookies or (request.method not in SAFE and not is_our_page(request)):
             return None
         most_s = int(self._lifetime.total_seconds())
