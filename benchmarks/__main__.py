@@ -7,12 +7,12 @@ from functools import partial
 
 import click
 
-from benchmarks import demo, gate, page, predict, scale, serving, training
+from benchmarks import demo, gate, heavier, page, predict, scale, serving, training
 from benchmarks.page import Table
 from benchmarks.timing import SHOW, machine
 
 SIDE = 160
-SUBJECTS = ("predict", "serving", "train", "retrain", "scale", "demo", "gate")
+SUBJECTS = ("predict", "heavier", "serving", "train", "retrain", "scale", "demo", "gate")
 
 
 @click.command()
@@ -46,6 +46,7 @@ def main(
     start = training.Start(photos, weights, alpha, SIDE)
     subjects: dict[str, Callable[[], Table]] = {
         "predict": partial(predict.measure, rounds, seconds, alpha=alpha, side=SIDE, peers=peers),
+        "heavier": partial(heavier.measure, rounds, seconds),
         "serving": partial(serving.measure, alpha, SIDE, rounds, seconds),
         "train": partial(training.against_plain_fit, start),
         "retrain": partial(training.again, start),

@@ -10,15 +10,17 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote_plus, urlsplit
+from xml.etree import ElementTree as ET
 from xml.etree.ElementTree import ParseError
 
 import certifi
 import urllib3
 from minio import Minio
-from minio.datatypes import Part
+from minio.datatypes import Object, Part
 from minio.error import InvalidResponseError, MinioException, S3Error, ServerError
 
 from binocular.errors import (
@@ -37,6 +39,8 @@ T = TypeVar("T")
 Headers = dict[str, str | list[str] | tuple[str]]
 
 CHUNK_BYTES = 1 << 20
+# Objects in one answer to a listing, and keys in one order to delete; stores take no more.
+PAGE = 1000
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 3.0
 SERVER_ERROR = 500
@@ -71,7 +75,18 @@ class Endpoint:
 
 
 class Client(Minio):
-    """The `minio` client and what its public calls lack: headers on a put, the steps of a multipart upload."""
+    """The `minio` client and what its public calls lack: headers on a put, the steps of a multipart upload; and
+    listings, of which it reads an object in twice the time that a store takes to tell it.
+    """
+
+    def page(self, bucket: str, prefix: str, after: str) -> list[Object]:
+        """The first objects behind a key, in the order of keys."""
+        # Policies of buckets may be about any of these, so even those are told that are empty.
+        asked: Headers = {"list-type": "2", "max-keys": str(PAGE), "encoding-type": "url"}
+        asked |= {"delimiter": "", "prefix": prefix}
+        if after:
+            asked["start-after"] = after
+        return _objects(bucket, self._execute("GET", bucket, query_params=asked).data)
 
     def put(self, bucket: str, key: str, data: bytes, headers: Headers) -> str:
         """Write an object in one request; its ETag."""
@@ -107,6 +122,21 @@ class Client(Minio):
     def abandon_upload(self, bucket: str, key: str, upload_id: str) -> None:
         """Forget an unfinished upload and free its parts."""
         self._abort_multipart_upload(bucket, key, upload_id)
+
+
+def _objects(bucket: str, told: bytes) -> list[Object]:
+    """What a store tells of objects, as XML; ParseError where that makes no sense."""
+    page = ET.fromstring(told)  # noqa: S314 - of the store that we trust with everything
+    decoded = unquote_plus if page.findtext("{*}EncodingType") == "url" else str
+    found = []
+    for each in page.iterfind("{*}Contents"):
+        facts = {fact.tag.rpartition("}")[2]: fact.text or "" for fact in each}
+        try:
+            at, size = datetime.fromisoformat(facts["LastModified"]), int(facts["Size"])
+            found.append(Object(bucket, decoded(facts["Key"]), at, facts.get("ETag", "").replace('"', ""), size))
+        except (KeyError, ValueError) as error:
+            raise ParseError(f"an object in a listing: {error}") from None
+    return found
 
 
 class Connection:

@@ -36,14 +36,13 @@ from binocular.errors import (
     TooLargeError,
 )
 from binocular.partialfile import PartialFile
-from binocular.s3 import Client, Connection, Endpoint, Headers
+from binocular.s3 import PAGE, Client, Connection, Endpoint, Headers
 from binocular.settings import Settings
 
 T = TypeVar("T")
 
 LONGEST_KEY_BYTES = 1024
 LONGEST_SEGMENT_BYTES = 255
-PAGE = 1000
 # Documents (manifests, aliases, reports) are read whole; anything larger goes through a file.
 DOCUMENT_BYTES = 16 << 20
 # A document may be replaced between the question for its size and its reading.
@@ -191,15 +190,13 @@ class Store:
         """Every object whose key begins with `prefix`, in the order of keys, a page at a time."""
         if prefix:
             check_key(prefix.removesuffix("/"))
-        after: str | None = None
-        while page := self._call(f"list {prefix}", partial(self._page, prefix=prefix, after=after)):
+        after = ""
+        # A page a call, so that a failure between pages repeats a page and not the whole listing.
+        while page := self._call(
+            f"list {prefix}", partial(Client.page, bucket=self.endpoint.bucket, prefix=prefix, after=after)
+        ):
             yield from (_entry(found) for found in page if not found.is_dir)
-            after = page[-1].object_name
-
-    def _page(self, client: Client, prefix: str, after: str | None) -> list[Object]:
-        """One page, so that a failure between pages repeats a page and not the whole listing."""
-        found = client.list_objects(self.endpoint.bucket, prefix or None, recursive=True, start_after=after)
-        return list(islice(found, PAGE))
+            after = page[-1].object_name or ""
 
     def read(self, key: str, limit: int = DOCUMENT_BYTES) -> Document:
         """A small object, whole and verified. TooLargeError beyond `limit` bytes."""

@@ -6,7 +6,6 @@ sending them needs.
 
 import io
 import json
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -50,7 +49,7 @@ def show_data() -> Dataset:
     name = here.settings.model_name
     digest, frozen_at, facts = _newest_snapshot(name)
     counts = facts.get("counts", {})
-    waiting = Counter((each.what.label, each.what.kind) for each in _sent() if each.waits)
+    waiting = here.waiting.of(here.versions.current())
     labels = sorted({*(label for split in counts.values() for label in split), *(label for label, _ in waiting)})
     return Dataset(
         name=name,
@@ -127,9 +126,10 @@ def take_back(kind: str, sha256: str) -> TakenBack:
     """The next training does without it; a version that has learnt from it stays as it is."""
     label = query(WhichImage).label
     key = _key(kind, label, sha256)
-    store = services().store
-    store.stat(key)
-    store.delete(key)
+    here = services()
+    here.store.stat(key)
+    here.store.delete(key)
+    here.waiting.changed()
     return TakenBack(kind=kind, label=label, sha256=sha256)
 
 

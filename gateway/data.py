@@ -61,7 +61,7 @@ def feedback() -> Stored:
     label = _known_spelling(told.label)
     sha256, duplicate = correct(services().store, label, services().keeper.read(told.id))
     if not duplicate:
-        services().automatic.written()
+        _written()
     return Stored(label=label, sha256=sha256, duplicate=duplicate)
 
 
@@ -119,7 +119,7 @@ def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
         else:
             duplicates += 1
     if stored:
-        here.automatic.written()
+        _written()
     if not stored and not duplicates and not refused:
         raise SourceError("no images came; send files, or a zip of a folder for each class")
     return Taken(
@@ -129,6 +129,13 @@ def _take(found: Iterable[tuple[str, str, bytes]]) -> Taken:
         refused=refused,
         conflicts=_conflicts(taken),
     )
+
+
+def _written() -> None:
+    """Something new is stored."""
+    here = services()
+    here.waiting.changed()
+    here.automatic.written()
 
 
 def _conflicts(taken: list[tuple[str, str, str]]) -> list[Conflict]:

@@ -27,6 +27,7 @@ from gateway.retraining import Retraining
 from gateway.sessions import Sessions
 from gateway.spool import Spool
 from gateway.versions import Versions
+from gateway.waiting import Counts
 
 if TYPE_CHECKING:
     from binocular.runs import Runs
@@ -77,6 +78,11 @@ class Services:
     def versions(self) -> Versions:
         """What is known of each version."""
         return Versions(self.store, self.settings.model_name)
+
+    @cached_property
+    def waiting(self) -> Counts:
+        """How much the next training would learn from."""
+        return Counts(self.store)
 
     @cached_property
     def decisions(self) -> Decisions:

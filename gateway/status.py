@@ -5,15 +5,13 @@ from collections import Counter
 
 from flask import Blueprint
 
-from binocular.bundle import Bundle
-from binocular.contributions import KINDS
+from binocular.contributions import KINDS, Kind
 from binocular.messages.status import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway import metrics
 from gateway.calls import call
 from gateway.history import PREDICT
 from gateway.models import available
 from gateway.services import services
-from gateway.waiting import sent
 
 blueprint = Blueprint("status", __name__)
 
@@ -33,7 +31,7 @@ def status() -> Status:
         requests=_requests(),
         predict_s=LatencyQuantiles(p50=p50, p95=p95, p99=p99),
         labels=_shares(),
-        waiting=_waiting(production[1] if production else None),
+        waiting=_waiting(here.waiting.of(production)),
     )
 
 
@@ -51,6 +49,8 @@ def _shares() -> dict[str, float]:
     return {label: round(count / counts.total(), 4) for label, count in counts.most_common()}
 
 
-def _waiting(production: Bundle | None) -> Waiting:
-    counts = Counter(each.what.kind for each in sent(services().store, production) if each.waits)
+def _waiting(images: Counter[tuple[str, Kind]]) -> Waiting:
+    counts = Counter[Kind]()
+    for (_, kind), count in images.items():
+        counts[kind] += count
     return Waiting(**{kind: counts[kind] for kind in KINDS})

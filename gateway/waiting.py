@@ -2,19 +2,25 @@
 
 An image waits if it came after the photos were frozen that the model in production was trained on. What only a
 candidate learnt that was turned away still waits.
+
+    here.waiting.of(here.versions.current())["glass", "uploads"]     # how many of a class, and how they came
 """
 
+import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from binocular.bundle import Bundle
-from binocular.contributions import KINDS, Contribution, parse_contribution
+from binocular.contributions import KINDS, Contribution, Kind, parse_contribution
 from binocular.errors import InvalidKeyError, NotFoundError
 from binocular.publication import MANIFEST
 from binocular.store import Store
 
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
+# Counting takes no more than this share of the time, however often somebody asks; what takes little is done anew.
+SHARE, HARDLY_S = 0.05, 0.1
 
 
 @dataclass(frozen=True)
@@ -26,6 +32,33 @@ class Sent:
     size: int
     at: datetime
     waits: bool
+
+
+class Counts:
+    """How many images wait, by class and kind. Of many, people who watch see a count that is some seconds old."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: tuple[int, Counter[tuple[str, Kind]]] | None = None
+        self._until = 0.0
+        self._changes = 0
+
+    def of(self, production: tuple[int, Bundle] | None) -> Counter[tuple[str, Kind]]:
+        """Of what the version in production has not learnt from."""
+        version, bundle = production or (0, None)
+        began, known, changes = time.monotonic(), self._known, self._changes
+        if known and known[0] == version and began < self._until:
+            return known[1]
+        found = Counter((it.what.label, it.what.kind) for it in sent(self._store, bundle) if it.waits)
+        took = time.monotonic() - began
+        if took > HARDLY_S and changes == self._changes:
+            self._until, self._known = began + took / SHARE, (version, found)
+        return found
+
+    def changed(self) -> None:
+        """Something was sent to this process, or taken back."""
+        self._changes += 1
+        self._known = None
 
 
 def sent(store: Store, production: Bundle | None) -> Iterator[Sent]:

@@ -168,3 +168,22 @@ def test_what_was_taken_back_is_gone(client: Client, store: Store) -> None:
 )
 def test_what_cannot_be_is_refused(client: Client, path: str, status: int) -> None:
     assert client.get(path, headers=BEARER).status_code == status
+
+
+def test_what_takes_long_to_count_is_not_counted_at_each_look(
+    client: Client, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.waiting.HARDLY_S", 0)
+    monkeypatch.setattr("gateway.waiting.SHARE", 1e-9)
+
+    def waiting() -> Any:
+        return client.get("/v1/status").json["waiting"]["uploads"]
+
+    upload(client, "glass", picture(1))
+    assert waiting() == 1
+    store.put(contribution_key("uploads", "glass", "0" * 64), b"of another worker")
+    assert waiting() == 1
+    upload(client, "metal", picture(2))
+    assert waiting() == 3
+    client.delete(address(picture(2)), query_string={"label": "metal"}, headers=BEARER)
+    assert waiting() == client.get("/v1/data").json["uploads"] == 2
