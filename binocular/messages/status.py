@@ -25,7 +25,7 @@ class LatencyQuantiles(Message):
 
 
 class Waiting(Message):
-    """Labelled images that the model in production has not learnt from."""
+    """Labelled images that the model in production has not learnt from; of many, as of some seconds ago."""
 
     uploads: int
     feedback: int
