@@ -278,9 +278,13 @@ class Settings(BaseSettings):
     model_name: Annotated[str, Field(pattern=MODEL_NAME), Accepts("1 to 63 of a-z, 0-9 and '-'")] = "photos"
     """The model that commands mean and that the puller follows, where none is named."""
 
-    model_address: Annotated[str, Field(pattern=r"^([^\s/]+:[0-9]{1,5})?$"), Accepts("host:port, or nothing")] = ""
-    """Where a model server speaks TensorFlow Serving's gRPC. Empty: the one of this machine, which the puller
-    brings the versions to."""
+    model_address: Annotated[
+        str,
+        Field(pattern=r"^([^\s/,]+:[0-9]{1,5}(,[^\s/,]+:[0-9]{1,5})*)?$"),
+        Accepts("host:port, several with commas between, or nothing"),
+    ] = ""
+    """Where model servers speak TensorFlow Serving's gRPC; a name may stand for several. Empty: the one of this
+    machine, which the puller brings the versions to."""
 
     model_port: int = Field(8500, ge=1024, le=65535)
     """gRPC port of this machine's model server."""

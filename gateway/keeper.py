@@ -182,10 +182,10 @@ class Keeper:
 
     def _adopt(self) -> None:
         """Hand over what was left: by a worker that died, while the store was gone, or when it was another one."""
-        oldest, adopted = _hour(time.time()) - self._hours, 0
+        adopted = 0
         for draft in self._spool.abandoned():
             found = ID.fullmatch(draft.path.name)
-            if not found or int(found["hour"], 16) < oldest:
+            if not found or self._is_to_go(found["hour"]):
                 draft.delete()
             elif self._deliver(draft):
                 adopted += 1
@@ -219,12 +219,11 @@ class Keeper:
     def sweep(self) -> int:
         """Delete what is too old and, the oldest first, what is too much; how many."""
         count = self._sweep_here() if self._stays else 0
-        oldest = f"{_hour(time.time()) - self._hours:0{HOUR_CHARACTERS}x}"
         entries = sorted(self._store.entries(f"{PREFIX}/"), key=lambda entry: entry.key)
         total = sum(entry.size for entry in entries)
         doomed = []
         for entry in entries:
-            if entry.key.split("/")[1] >= oldest and total <= self._most_bytes:
+            if not self._is_to_go(entry.key.split("/")[1], total):
                 break
             total -= entry.size
             doomed.append(entry.key)
@@ -233,16 +232,21 @@ class Keeper:
 
     def _sweep_here(self) -> int:
         """The same of what stays on this machine; files that workers add to are left."""
-        oldest, total, count = _hour(time.time()) - self._hours, self._spool.size(), 0
+        total, count = self._spool.size(), 0
         for draft in self._spool.abandoned():
             found = ID.fullmatch(draft.path.name)
-            if found and int(found["hour"], 16) >= oldest and total <= self._most_bytes:
+            if found and not self._is_to_go(found["hour"], total):
                 draft.let_go()
                 break
             total -= draft.path.stat().st_size
             draft.delete()
             count += 1
         return count
+
+    def _is_to_go(self, hour: str, bytes_: int = 0) -> bool:
+        """Whether what came in an hour is too old, or, being the oldest of so many bytes, too much."""
+        oldest = f"{_hour(time.time()) - self._hours:0{HOUR_CHARACTERS}x}"
+        return hour < oldest or bytes_ > self._most_bytes
 
     def _now_and_then(self) -> None:
         now = time.monotonic()
