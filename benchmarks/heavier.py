@@ -4,11 +4,10 @@ import tempfile
 from functools import partial
 from pathlib import Path
 
-from benchmarks.http_client import request
 from benchmarks.limit import limit
 from benchmarks.models import make
 from benchmarks.page import Row, Table
-from benchmarks.predict import LIMIT, MANY, OURS, SMALL_SIDE, Server
+from benchmarks.predict import LIMIT, MANY, OURS, SMALL_SIDE, ours
 from benchmarks.stack import Stack
 from benchmarks.timing import SHOW, in_turns, middle, ratio
 from binocular.sample.drawing import render
@@ -32,15 +31,10 @@ def _row(scratch: Path, photo: Path, alpha: float, side: int, rounds: int, secon
     made = make(scratch / f"{alpha}-{side}", alpha, side)
     with Stack(made.folder) as stack:
         stack.publish(made)
-        ours = Server(
-            stack.address,
-            lambda data: request("/v1/predict", data, "image/jpeg"),
-            partial(stack.processes, "gateway", "model", "store"),
-        )
         turns = in_turns(
             {
                 LIMIT: partial(limit, made.litert, photo, side, seconds),
-                OURS: partial(ours.turn, photo, MANY, seconds),
+                OURS: partial(ours(stack).turn, photo, MANY, seconds),
             },
             rounds,
         )

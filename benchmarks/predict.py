@@ -94,6 +94,12 @@ def measure(rounds: int, seconds: float, *, alpha: float, side: int, peers: bool
     return Table("Predictions", says, rows, plots)
 
 
+def ours(stack: Stack) -> Server:
+    """Binocular, with all of its processes that work for a prediction."""
+    processes = partial(stack.processes, "gateway", "model", "store")
+    return Server(stack.address, lambda photo: request("/v1/predict", photo, "image/jpeg"), processes)
+
+
 @contextlib.contextmanager
 def _servers(made: Made, quantised: Made, *, peers: bool) -> Iterator[dict[str, Server]]:
     """Everybody who answers over HTTP."""
@@ -102,8 +108,7 @@ def _servers(made: Made, quantised: Made, *, peers: bool) -> Iterator[dict[str, 
         for name, own in ((OURS, made), (OURS_INT8, quantised)):
             stack = others.enter_context(Stack(own.folder))
             stack.publish(own)
-            ours = partial(stack.processes, "gateway", "model", "store")
-            found[name] = Server(stack.address, lambda photo: request("/v1/predict", photo, "image/jpeg"), ours)
+            found[name] = ours(stack)
         for rival in others.enter_context(rivals(made)) if peers else []:
             found[rival.name] = Server(rival.address, rival.message, partial(_only, rival.process))
         yield found

@@ -347,7 +347,7 @@ def file_sha256(path: Path) -> str:
 
 
 def _entry(found: Object) -> Entry:
-    return Entry(found.object_name or "", found.size or 0, (found.etag or "").strip('"'), found.last_modified)
+    return Entry(found.object_name or "", found.size or 0, found.etag or "", found.last_modified)
 
 
 def _headers(key: str, sha256: str, content_type: str | None) -> Headers:

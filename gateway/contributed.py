@@ -31,7 +31,7 @@ from binocular.snapshot import FACTS, SPLITS
 from gateway.calls import call, query
 from gateway.decoding import decode
 from gateway.services import services
-from gateway.waiting import Sent, sent
+from gateway.waiting import Sent, by_kind, sent
 
 blueprint = Blueprint("contributed", __name__)
 
@@ -66,8 +66,7 @@ def show_data() -> Dataset:
             )
             for label in labels
         ],
-        uploads=sum(count for (_, kind), count in waiting.items() if kind == "uploads"),
-        feedback=sum(count for (_, kind), count in waiting.items() if kind == "feedback"),
+        **by_kind(waiting),
     )
 
 

@@ -4,7 +4,6 @@ Nothing is acknowledged before it is in the store. The same image under the same
 it is sent, so a request whose answer got lost may simply be sent again.
 """
 
-import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,10 +11,9 @@ from pathlib import Path
 
 from flask import Blueprint, request
 
-from binocular.contributions import KINDS, Contribution, Kind, contribution_key, parse_contribution
+from binocular.contributions import Contribution, Kind, contribution_key
 from binocular.errors import (
     BinocularError,
-    InvalidKeyError,
     InvalidLabelError,
     RequestError,
     SourceError,
@@ -32,6 +30,7 @@ from gateway.corrections import correct
 from gateway.decoding import decode
 from gateway.predictions import BINARY
 from gateway.services import services
+from gateway.waiting import sent
 
 blueprint = Blueprint("data", __name__)
 
@@ -185,7 +184,4 @@ def _contributed() -> set[str]:
 
 def _contributions() -> Iterator[Contribution]:
     """Everything that people sent so far."""
-    for kind in KINDS:
-        for entry in services().store.entries(f"{kind}/"):
-            with contextlib.suppress(InvalidKeyError):
-                yield parse_contribution(entry.key)
+    return (each.what for each in sent(services().store, None))

@@ -5,13 +5,13 @@ from collections import Counter
 
 from flask import Blueprint
 
-from binocular.contributions import KINDS, Kind
 from binocular.messages.status import LatencyQuantiles, RequestCount, Status, Waiting
 from gateway import metrics
 from gateway.calls import call
 from gateway.history import PREDICT
 from gateway.models import available
 from gateway.services import services
+from gateway.waiting import by_kind
 
 blueprint = Blueprint("status", __name__)
 
@@ -31,7 +31,7 @@ def status() -> Status:
         requests=_requests(),
         predict_s=LatencyQuantiles(p50=p50, p95=p95, p99=p99),
         labels=_shares(),
-        waiting=_waiting(here.waiting.of(production)),
+        waiting=Waiting(**by_kind(here.waiting.of(production))),
     )
 
 
@@ -47,10 +47,3 @@ def _shares() -> dict[str, float]:
     for labels, value in metrics.samples("binocular_predictions_total"):
         counts[labels["label"]] += int(value)
     return {label: round(count / counts.total(), 4) for label, count in counts.most_common()}
-
-
-def _waiting(images: Counter[tuple[str, Kind]]) -> Waiting:
-    counts = Counter[Kind]()
-    for (_, kind), count in images.items():
-        counts[kind] += count
-    return Waiting(**{kind: counts[kind] for kind in KINDS})

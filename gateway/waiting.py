@@ -34,25 +34,33 @@ class Sent:
     waits: bool
 
 
+# How many, by class and kind.
+Images = Counter[tuple[str, Kind]]
+
+
+def by_kind(images: Images) -> dict[Kind, int]:
+    """How many of each kind, whatever the class."""
+    return {kind: sum(count for (_, each), count in images.items() if each == kind) for kind in KINDS}
+
+
 class Counts:
     """How many images wait, by class and kind. Of many, people who watch see a count that is some seconds old."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: tuple[int, Counter[tuple[str, Kind]]] | None = None
-        self._until = 0.0
+        self._known: tuple[int, float, Images] | None = None  # of which version, until when, how many
         self._changes = 0
 
-    def of(self, production: tuple[int, Bundle] | None) -> Counter[tuple[str, Kind]]:
+    def of(self, production: tuple[int, Bundle] | None) -> Images:
         """Of what the version in production has not learnt from."""
         version, bundle = production or (0, None)
         began, known, changes = time.monotonic(), self._known, self._changes
-        if known and known[0] == version and began < self._until:
-            return known[1]
+        if known and known[0] == version and began < known[1]:
+            return known[2]
         found = Counter((it.what.label, it.what.kind) for it in sent(self._store, bundle) if it.waits)
         took = time.monotonic() - began
         if took > HARDLY_S and changes == self._changes:
-            self._until, self._known = began + took / SHARE, (version, found)
+            self._known = (version, began + took / SHARE, found)
         return found
 
     def changed(self) -> None:
