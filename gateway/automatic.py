@@ -80,6 +80,10 @@ class Automatic:
 
 
 def count(store: Store, since: float) -> int:
-    """Labelled images that came since then."""
+    """Labelled images that came since then.
+
+    Stores tell whole seconds: what came in the second of a training's start counts as come before it. It is in
+    that training all the same, which lists images later.
+    """
     entries = (entry for kind in KINDS for entry in store.entries(f"{kind}/"))
     return sum(entry.modified is not None and entry.modified.timestamp() > since for entry in entries)
