@@ -7,6 +7,7 @@ so that the same image under the same label is one object however often it is se
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 from urllib.parse import quote, unquote
@@ -32,25 +33,39 @@ class Contribution:
 
 def contribution_key(kind: Kind, label: str, sha256: str) -> str:
     """The key of an image that somebody uploaded, or corrected, as showing `label`."""
-    if kind not in KINDS:
-        raise InvalidKeyError(f"contributions are {' or '.join(KINDS)}, not {kind!r}")
     if not SHA256.fullmatch(sha256):
         raise InvalidKeyError(f"{sha256[:100]!r} is no SHA-256: 64 digits 0-9 a-f were expected")
-    return f"{kind}/{_segment(check_label(label))}/{sha256}"
+    return f"{class_prefix(kind, label)}{sha256}"
+
+
+def class_prefix(kind: Kind, label: str) -> str:
+    """What the keys of such images of a class begin with."""
+    if kind not in KINDS:
+        raise InvalidKeyError(f"contributions are {' or '.join(KINDS)}, not {kind!r}")
+    return f"{kind}/{_segment(check_label(label))}/"
 
 
 def parse_contribution(key: str) -> Contribution:
     """What a key says; InvalidKeyError where `contribution_key` would not have made it."""
     parts = key.split("/")
     for kind in KINDS:
-        if len(parts) == PARTS and parts[0] == kind:
-            try:
-                label = unquote(parts[1], errors="strict")
-                if contribution_key(kind, label, parts[2]) == key:
-                    return Contribution(kind, label, parts[2])
-            except (UnicodeDecodeError, InvalidKeyError, InvalidLabelError):
-                break
-    raise InvalidKeyError(
+        if len(parts) == PARTS and parts[0] == kind and SHA256.fullmatch(parts[2]):
+            with suppress(InvalidKeyError):
+                return Contribution(kind, label_of(kind, parts[1]), parts[2])
+    raise _not_ours(key)
+
+
+def label_of(kind: Kind, folder: str) -> str:
+    """The class whose `class_prefix` is `<kind>/<folder>/`; InvalidKeyError where it is none's."""
+    with suppress(UnicodeDecodeError, InvalidLabelError):
+        label = unquote(folder, errors="strict")
+        if _segment(check_label(label)) == folder:
+            return label
+    raise _not_ours(f"{kind}/{folder}/")
+
+
+def _not_ours(key: str) -> InvalidKeyError:
+    return InvalidKeyError(
         f"object key {key[:200]!r}: expected {' or '.join(KINDS)}/<class>/<sha256>; move the object elsewhere"
     )
 

@@ -198,6 +198,18 @@ class Store:
             yield from (_entry(found) for found in page if not found.is_dir)
             after = page[-1].object_name or ""
 
+    def folders(self, prefix: str) -> list[str]:
+        """The names up to the next `/` behind a prefix. One that was emptied may still be told for a while."""
+        check_key(prefix.removesuffix("/"))
+
+        def action(client: Client) -> list[str]:
+            found = client.list_objects(self.endpoint.bucket, prefix)
+            return [
+                name.removeprefix(prefix)[:-1] for each in found if (name := each.object_name or "").endswith("/")
+            ]
+
+        return self._call(f"list {prefix}", action)
+
     def read(self, key: str, limit: int = DOCUMENT_BYTES) -> Document:
         """A small object, whole and verified. TooLargeError beyond `limit` bytes."""
         for attempt in count(1):

@@ -7,14 +7,16 @@ it is sent, so a request whose answer got lost may simply be sent again.
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from flask import Blueprint, request
 
-from binocular.contributions import Contribution, Kind, contribution_key
+from binocular.contributions import KINDS, Contribution, Kind, class_prefix, contribution_key
 from binocular.errors import (
     BinocularError,
     InvalidLabelError,
+    NotFoundError,
     RequestError,
     SourceError,
     TooLargeError,
@@ -23,6 +25,8 @@ from binocular.inspection import Inspection
 from binocular.labels import alike, check_label
 from binocular.layout import Layout
 from binocular.messages import Conflict, Feedback, Refusal, Stored, Taken
+from binocular.parallel import in_parallel
+from binocular.store import Store
 from binocular.zips import zip_members, zip_names
 from gateway import intake
 from gateway.calls import call, json_body
@@ -30,12 +34,14 @@ from gateway.corrections import correct
 from gateway.decoding import decode
 from gateway.predictions import BINARY
 from gateway.services import services
-from gateway.waiting import sent
+from gateway.waiting import classes, sent
 
 blueprint = Blueprint("data", __name__)
 
 MOST_FILES = 1000
 MOST_IN_ZIP = 10_000
+# So many keys are asked for one by one; for more of them all that was sent is listed, however much that is.
+ASKED_ONE_BY_ONE = 100
 # An image is good if it can be decoded; how large does not matter.
 PROBE = 32
 UPLOADS: Kind = "uploads"
@@ -144,17 +150,33 @@ def _conflicts(taken: list[tuple[str, str, str]]) -> list[Conflict]:
     """
     uploaded: dict[str, set[str]] = {sha256: set() for _, _, sha256 in taken}
     corrected: dict[str, set[str]] = {}
-    for each in _contributions():
-        if each.sha256 in uploaded:
-            (uploaded[each.sha256] if each.kind == UPLOADS else corrected.setdefault(each.sha256, set())).add(
-                each.label
-            )
+    for each in _there(set(uploaded)):
+        of_its_kind = uploaded if each.kind == UPLOADS else corrected
+        of_its_kind.setdefault(each.sha256, set()).add(each.label)
     found = []
     for name, label, sha256 in taken:
         # What was corrected is settled, whatever it is sent as.
         if others := corrected.get(sha256, uploaded[sha256]) - {label}:
             found.append(Conflict(file=name, label=label, others=sorted(others)))
     return found
+
+
+def _there(wanted: set[str]) -> Iterator[Contribution]:
+    """What was sent so far that has one of these SHA-256."""
+    store = services().store
+    places = [Contribution(*each, sha256) for each in classes(store) for sha256 in wanted]
+    if len(places) > ASKED_ONE_BY_ONE:
+        return (each.what for each in sent(store, None) if each.what.sha256 in wanted)
+    there = in_parallel(store.endpoint.parallel, partial(_is_there, store), places)
+    return (place for place, is_there in zip(places, there, strict=True) if is_there)
+
+
+def _is_there(store: Store, what: Contribution) -> bool:
+    try:
+        store.stat(contribution_key(what.kind, what.label, what.sha256))
+    except NotFoundError:
+        return False
+    return True
 
 
 def _known_spelling(text: str) -> str:
@@ -165,23 +187,20 @@ def _known_spelling(text: str) -> str:
 def _known_spellings(texts: set[str]) -> dict[str, str]:
     """The label that each text is, if all are in order."""
     labels = {text: check_label(text) for text in sorted(texts)}
-    production = services().versions.current()
+    here = services()
+    production = here.versions.current()
     known = set(production[1].classes) if production else set()
     new = set(labels.values()) - known
-    for other in sorted(known | _contributed()) if new else ():
+    sent_of = {label for _, label in classes(here.store)} if new else set()
+    for other in sorted(known | sent_of) if new else ():
         for label in sorted(new - {other}):
-            if alike(other) == alike(label):
+            if alike(other) == alike(label) and (other in known or _is_sent(here.store, other)):
                 raise InvalidLabelError(
                     f"class name {label!r} is too like {other!r}, which there is; did you mean that?"
                 )
     return labels
 
 
-def _contributed() -> set[str]:
-    """The labels of everything that people sent so far."""
-    return {each.label for each in _contributions()}
-
-
-def _contributions() -> Iterator[Contribution]:
-    """Everything that people sent so far."""
-    return (each.what for each in sent(services().store, None))
+def _is_sent(store: Store, label: str) -> bool:
+    """Whether anything of a class is there."""
+    return any(True for kind in KINDS for _ in store.entries(class_prefix(kind, label)))

@@ -9,11 +9,12 @@ candidate learnt that was turned away still waits.
 import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from binocular.bundle import Bundle
-from binocular.contributions import KINDS, Contribution, Kind, parse_contribution
+from binocular.contributions import KINDS, Contribution, Kind, label_of, parse_contribution
 from binocular.errors import InvalidKeyError, NotFoundError
 from binocular.publication import MANIFEST
 from binocular.store import Store
@@ -80,6 +81,17 @@ def sent(store: Store, production: Bundle | None) -> Iterator[Sent]:
                 continue
             at = entry.modified or LONG_AGO
             yield Sent(what, entry.key, entry.size, at, waits=at > learnt)
+
+
+def classes(store: Store) -> Iterator[tuple[Kind, str]]:
+    """The kinds and classes that something was sent of: so many questions, however many images there are.
+
+    Of a class among them everything may have been taken back a moment ago.
+    """
+    for kind in KINDS:
+        for folder in store.folders(f"{kind}/"):
+            with suppress(InvalidKeyError):  # of somebody who put it there by hand
+                yield kind, label_of(kind, folder)
 
 
 def _learnt_until(store: Store, production: Bundle | None) -> datetime:

@@ -154,7 +154,12 @@ def test_images_are_in_the_store_when_they_are_acknowledged(client: Any, store: 
     assert (again["stored"], again["duplicates"]) == (0, 2)
 
 
-def test_an_image_that_was_sent_under_another_label_too_is_told(client: Any) -> None:
+@pytest.mark.parametrize("one_by_one", [0, 100], ids=["listed", "one by one"])
+def test_an_image_that_was_sent_under_another_label_too_is_told(
+    client: Any, store: Store, monkeypatch: pytest.MonkeyPatch, one_by_one: int
+) -> None:
+    monkeypatch.setattr("gateway.data.ASKED_ONE_BY_ONE", one_by_one)
+    store.put("uploads/%67lass/by hand", b"is nobody's class")
     data = picture(1)
     assert upload(client, "glass", data).json["conflicts"] == []
     both = upload(client, "metal", data, picture(2)).json
@@ -216,6 +221,17 @@ def test_a_bomb_in_a_zip_is_refused(client: Any, store: Store) -> None:
     answer = send_zip(client, out.getvalue())
     assert (answer.status_code, answer.json["code"]) == (400, "archive_refused")
     assert not keys(store, "uploads/")
+
+
+def test_a_class_of_which_all_was_taken_back_hinders_none_that_is_like_it(client: Any) -> None:
+    data = picture(1)
+    upload(client, "Glas", data)
+    assert upload(client, "glas", data).status_code == 400
+    sha256 = hashlib.sha256(data).hexdigest()
+    gone = client.delete(f"/v1/contributions/uploads/{sha256}", query_string={"label": "Glas"}, headers=BEARER)
+    assert gone.status_code == 200
+    answer = upload(client, "glas", data).json
+    assert (answer["stored"], answer["conflicts"]) == (1, [])
 
 
 def test_a_class_that_differs_from_a_known_one_by_case_alone_is_refused(

@@ -84,6 +84,17 @@ class TestObjects:
         store.delete_prefix("many/")
         assert [entry.key for entry in store.entries()] == ["many-more"]
 
+    def test_folders_are_told_once_each_however_much_is_in_them(self, store: Store) -> None:
+        names = [f"{number:04}" for number in range(1_050)] + ["100%25 wool", "café", "a b"]
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda name: store.put(f"of/{name}/1", b""), names))
+        store.put("of/café/2", b"")
+        store.put("of/an object", b"")
+        store.put("often/other/1", b"")
+
+        assert sorted(store.folders("of/")) == sorted(names)
+        assert store.folders("none/") == []
+
     def test_what_is_not_there_is_not_found(self, store: Store, tmp_path: Path) -> None:
         for action in (
             lambda: store.stat("no"),

@@ -5,7 +5,14 @@ import unicodedata
 
 import pytest
 
-from binocular.contributions import Contribution, Kind, contribution_key, parse_contribution
+from binocular.contributions import (
+    Contribution,
+    Kind,
+    class_prefix,
+    contribution_key,
+    label_of,
+    parse_contribution,
+)
 from binocular.errors import InvalidKeyError, InvalidLabelError
 from binocular.labels import check_label, find_alike
 from binocular.store import check_key
@@ -63,6 +70,8 @@ def test_a_key_tells_what_it_was_made_of(kind: Kind, label: str) -> None:
 
     assert check_key(key) == key
     assert parse_contribution(key) == Contribution(kind, label, SHA256)
+    assert key == class_prefix(kind, label) + SHA256
+    assert label_of(kind, key.split("/")[1]) == label
 
 
 def test_a_plain_label_is_legible_in_its_key() -> None:
@@ -98,3 +107,9 @@ def test_keys_that_nobody_made_this_way_are_refused_by_name(key: str) -> None:
     with pytest.raises(InvalidKeyError, match="uploads or feedback") as caught:
         parse_contribution(key)
     assert key[:20] in str(caught.value)
+
+
+@pytest.mark.parametrize("folder", ["%67lass", "a%2Fb", "%FF", " glass", ""])
+def test_a_folder_of_no_class_is_refused(folder: str) -> None:
+    with pytest.raises(InvalidKeyError, match=f"uploads/{folder}/"):
+        label_of("uploads", folder)
