@@ -77,6 +77,7 @@ class Bundle(Answers):
     run: str  # the run that made it
     created: str  # ISO 8601, UTC
     snapshot: Reference | None  # what it learnt from; None where that lies in no store
+    looked: str | None = None  # ISO 8601, UTC: what people sent later it may not know; None where nobody noted it
     counts: dict[str, dict[str, int]]  # images of each split and class
     architecture: str
     weights: str

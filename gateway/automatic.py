@@ -62,7 +62,8 @@ class Automatic:
         if last:
             moments.append((last.taken, last.id))
         if production and not (last and last.run_id == production[1].run):  # made by nobody that asked a gateway
-            moments.append((datetime.fromisoformat(production[1].created).timestamp(), f"version {production[0]}"))
+            looked = datetime.fromisoformat(production[1].looked or production[1].created)
+            moments.append((looked.timestamp(), f"version {production[0]}"))
         return max(moments)
 
     def _look_quietly(self) -> None:

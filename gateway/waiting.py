@@ -1,7 +1,7 @@
 """What people have sent, and which of it the model in production has not learnt from.
 
-An image waits if it came after the photos were frozen that the model in production was trained on. What only a
-candidate learnt that was turned away still waits.
+An image waits if it came after the training that made the model in production looked at what there was. What only
+a candidate learnt that was turned away still waits.
 
     here.waiting.of(here.versions.current())["glass", "uploads"]     # how many of a class, and how they came
 """
@@ -98,6 +98,9 @@ def _learnt_until(store: Store, production: Bundle | None) -> datetime:
     """The moment up to which the model in production knows what was sent."""
     if production is None:
         return LONG_AGO
+    if production.looked:
+        return datetime.fromisoformat(production.looked)
+    # Of a version that an older release made: when its photos were frozen is a little later.
     if production.snapshot is not None:
         try:
             frozen = store.stat(f"{production.snapshot.prefix}/{MANIFEST}").modified

@@ -155,6 +155,7 @@ def _graph(
             run=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
             snapshot=snapshot,
             champion=champion,
+            looked=ingested.outputs["looked"],
             decision=decision,
             quantization=quantization,
             findings=validated.outputs["findings"],

@@ -47,7 +47,7 @@ def export(
     wake_tensorflow()
     from components.export import exporting  # noqa: PLC0415
 
-    wanted = exporting.Wanted(candidate, verdict, classes, snapshot, rows, name, made_by, None, chosen)
+    wanted = exporting.Wanted(candidate, verdict, classes, snapshot, rows, name, made_by, None, None, chosen)
     exporting.export(wanted, out)
     click.echo(f"bundle: {out}")
 

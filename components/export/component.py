@@ -34,6 +34,7 @@ def export(
     run: str,
     snapshot: str,
     champion: int,
+    looked: str,
     decision: str,
     quantization: str,
     findings: dsl.Input[dsl.Artifact],
@@ -60,7 +61,7 @@ def export(
         rows = quarantine.read(Path(findings.path), frozen)
         classes = class_figures(Path(evaluation.path))
         wanted = exporting.Wanted(
-            Path(candidate.path), verdict, classes, folder, rows, name, run, reference, chosen
+            Path(candidate.path), verdict, classes, folder, rows, name, run, reference, looked, chosen
         )
         out = Path(scratch, "bundle")
         exporting.export(wanted, out)

@@ -1,6 +1,6 @@
 """From a candidate with a promoting verdict to a bundle in a folder, proven in a fresh process.
 
-facts = export(Wanted(candidate, verdict, classes, snapshot, rows, "waste", "run-1", reference), Path("bundle"))
+facts = export(Wanted(candidate, verdict, classes, snapshot, …), Path("bundle"))
 """
 
 import json
@@ -47,6 +47,7 @@ class Wanted:
     name: str
     run: str
     reference: Reference | None  # of the snapshot, where it lies in the store
+    looked: str | None  # when ingest began to look at what people sent; None where it did not
     choices: Choices
 
 
@@ -127,6 +128,7 @@ def _facts(wanted: Wanted, facts: Candidate, became: Quantization | None) -> Bun
         run=wanted.run,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         snapshot=wanted.reference,
+        looked=wanted.looked,
         counts={split: dict(number) for split, number in counts.items()},
         architecture=facts.architecture,
         weights=facts.weights,

@@ -66,8 +66,8 @@ def ingest(
     store = connect(settings)
     named = Source(source, sha256, settings.home / DOWNLOADS, store)
     with tempfile.TemporaryDirectory() as scratch:
-        reference, frozen = ingest_dataset(named, store, str(dataset), Path(scratch), options)
-    _tell(frozen, reference.prefix)
+        made = ingest_dataset(named, store, str(dataset), Path(scratch), options)
+    _tell(made.snapshot, made.reference.prefix)
 
 
 def _tell(frozen: Snapshot, place: str) -> None:

@@ -22,10 +22,13 @@ log = logging.getLogger(__name__)
 
 
 class Ingested(NamedTuple):
-    """What the later steps are told: where the snapshot lies, and which version is in production (0: none)."""
+    """What the later steps are told: where the snapshot lies, which version is in production (0: none), and the
+    moment up to which the snapshot knows what people sent.
+    """
 
     snapshot: str
     champion: int
+    looked: str
 
 
 @dsl.component(base_image=BASE_IMAGE, target_image=IMAGE)
@@ -50,12 +53,13 @@ def ingest(
         options = Options(Shares(validation_share, test_share), near_duplicate_bits)
         named = Source(source, sha256, settings.home / DOWNLOADS, store)
         if shards > 1:
-            reference, frozen = join_shares(named, store, name, Path(scratch), options, run, shards)
+            made = join_shares(named, store, name, Path(scratch), options, run, shards)
         else:
-            reference, frozen = ingest_dataset(named, store, name, Path(scratch), options)
+            made = ingest_dataset(named, store, name, Path(scratch), options)
+        frozen = made.snapshot
         counts = {split: sum(of_class.values()) for split, of_class in frozen.counts().items()}
         log.info("frozen", extra={"snapshot": frozen.digest, **counts, "rejected": len(frozen.rejected)})
         shutil.copytree(Path(scratch, "snapshot"), rows.path, ignore=shutil.ignore_patterns(PACKS))
         rows.metadata |= {"digest": frozen.digest, "images": len(frozen.rows), "classes": len(frozen.classes)}
         present = registry.production(store, name)
-        return Ingested(reference.prefix, present.version if present else 0)
+        return Ingested(made.reference.prefix, present.version if present else 0, made.looked)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,22 @@ def contributions(store: Store, limits: Limits = DEFAULT_LIMITS) -> Iterator[Fou
             read = partial(_read, store, entry.key, told.sha256, limits.member_bytes)
             source = f"{SCHEME}{store.endpoint.bucket}/{entry.key}"
             yield Found(source, told.label, None, read, corrected=told.kind == "feedback")
+
+
+class Look:
+    """A look at what people contributed, with the moment at which it began: what came later it may have missed.
+
+    There is no moment before the first image is asked for, since much else may be read first.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self.began = ""  # ISO 8601, UTC
+
+    def contributions(self) -> Iterator[Found]:
+        """The images."""
+        self.began = datetime.now(UTC).isoformat()
+        yield from contributions(self._store)
 
 
 def known(frozen: Snapshot, folder: Path, store: Store) -> Iterator[Found]:

@@ -1,7 +1,7 @@
 """Examining a large source by several workers: each takes a share, and one puts what they saw together.
 
     share = Share(run, number=0, of=4)
-    examine_share(chain(source.files(), contributions(store)), share, …)     # in each of four workers
+    examine_share(chain(source.files(), look.contributions()), look, share, …)     # in each of four workers
     for seen in gathered(store, run, 4, scratch, places): ...                # in one, when all have ended
 
 A file's share follows from its name, so that workers who list the source at different moments never take the same
@@ -21,11 +21,13 @@ from binocular.errors import NotFoundError
 from binocular.publication import fetch, publish, read_manifest
 from binocular.snapshot import PackWriter, Place, Snapshot, read_lines, write_lines
 from binocular.store import Store
+from components.ingest.contributed import Look
 from components.ingest.examining import Facts, Known, Options, Seen, packed
 from components.ingest.found import Found
 
 SHARES = "shares"
 LINES = "seen.jsonl.gz"
+LOOKED = "looked.txt"
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,13 @@ def is_examined(store: Store, share: Share) -> bool:
 
 
 def examine_share(
-    found: Iterable[Found], share: Share, store: Store, scratch: Path, previous: Snapshot | None, options: Options
+    found: Iterable[Found],
+    look: Look,
+    share: Share,
+    store: Store,
+    scratch: Path,
+    previous: Snapshot | None,
+    options: Options,
 ) -> int:
     """Examine the share of these files, publish what was seen, and say of how many files."""
     numbers: list[int] = []
@@ -84,6 +92,7 @@ def examine_share(
             for number, each in zip(numbers, seen, strict=True)
         ),
     )
+    (lines / LOOKED).write_text(look.began)
     publish(store, lines, share.prefix)
     return len(seen)
 
@@ -101,6 +110,11 @@ def gathered(store: Store, run: str, shares: int, scratch: Path, places: dict[st
                 # Of an image that two workers packed, one copy is enough.
                 places.setdefault(line["sha256"], Place(**place))
             yield Seen(**line, facts=Facts(**facts) if facts else None)
+
+
+def looked_of(scratch: Path, shares: int) -> str:
+    """When the first of the workers whose shares were gathered began its look at what people sent."""
+    return min((scratch / str(number) / LOOKED).read_text() for number in range(shares))
 
 
 def _lines(store: Store, share: Share, folder: Path) -> Generator[dict[str, Any]]:

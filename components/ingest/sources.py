@@ -16,13 +16,13 @@ from binocular.errors import IntegrityError, NotFoundError, SourceError
 from binocular.inspection import DEFAULT_LIMITS, Limits
 from binocular.store import Store, file_sha256
 from components.ingest.archives import archive_files
-from components.ingest.contributed import contributions, known, seen_before
+from components.ingest.contributed import Look, contributions, known, seen_before
 from components.ingest.datasets import DATASETS
 from components.ingest.found import Found
 from components.ingest.listing import SUFFIXES, listed_files
 from components.ingest.trees import SCHEME, folder_files, stored_files
 
-__all__ = ["Found", "Limits", "contributions", "known", "open_source", "seen_before"]
+__all__ = ["Found", "Limits", "Look", "contributions", "known", "open_source", "seen_before"]
 
 KINDS = (
     "a folder, a zip or tar, a .csv or .jsonl file, an http(s) URL of an archive, s3://bucket/prefix, or one of"

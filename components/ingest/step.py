@@ -15,8 +15,8 @@ from binocular.snapshot import PACKS, Place, Snapshot, pack_path
 from binocular.store import Store
 from components.ingest.found import Found
 from components.ingest.freezing import Options, freeze_seen, freeze_source
-from components.ingest.sharing import Share, examine_share, folder_of, gathered, is_examined
-from components.ingest.sources import contributions, known, open_source, seen_before
+from components.ingest.sharing import Share, examine_share, folder_of, gathered, is_examined, looked_of
+from components.ingest.sources import Look, known, open_source, seen_before
 
 T = TypeVar("T")
 
@@ -33,6 +33,15 @@ class Source:
     def files(self) -> Iterator[Found]:
         """Its files, lazily."""
         return open_source(self.spec, store=self.store, scratch=self.downloads, sha256=self.sha256)
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The dataset's latest snapshot, and the moment (ISO 8601, UTC) up to which it knows what people sent."""
+
+    reference: Reference
+    snapshot: Snapshot
+    looked: str
 
 
 def ingest_folder(source: Source, out: Path, previous: Path | None, options: Options) -> Snapshot:
@@ -52,16 +61,15 @@ def ingest_folder(source: Source, out: Path, previous: Path | None, options: Opt
     return frozen
 
 
-def ingest_dataset(
-    source: Source, store: Store, dataset: str, scratch: Path, options: Options
-) -> tuple[Reference, Snapshot]:
+def ingest_dataset(source: Source, store: Store, dataset: str, scratch: Path, options: Options) -> Ingested:
     """Freeze a source, and what people contributed, into the store as the dataset's latest snapshot."""
     kept = scratch / "previous"
     before = _latest(store, dataset, kept, packs=not source.spec)
-    added = contributions(store)
+    look = Look(store)
+    added = look.contributions()
     named = source.files() if source.spec else known(before, kept, store) if before else _first(added, dataset)
     frozen = freeze_source(chain(named, added), scratch / "snapshot", before, options)
-    return publish_snapshot(store, scratch / "snapshot", dataset), frozen
+    return Ingested(publish_snapshot(store, scratch / "snapshot", dataset), frozen, look.began)
 
 
 def ingest_share(source: Source, store: Store, dataset: str, share: Share, scratch: Path) -> int:
@@ -71,13 +79,14 @@ def ingest_share(source: Source, store: Store, dataset: str, share: Share, scrat
     before = _latest(store, dataset, scratch / "previous", packs=False)
     # What the dataset holds already was examined when it came.
     named = source.files() if source.spec else iter(())
-    found = chain(named, contributions(store))
-    return examine_share(found, share, store, scratch, before, Options())
+    look = Look(store)
+    found = chain(named, look.contributions())
+    return examine_share(found, look, share, store, scratch, before, Options())
 
 
 def join_shares(
     source: Source, store: Store, dataset: str, scratch: Path, options: Options, run: str, shares: int
-) -> tuple[Reference, Snapshot]:
+) -> Ingested:
     """What `ingest_dataset` does, of files that a run's workers have examined."""
     before = _latest(store, dataset, scratch / "previous", packs=False)
     places: dict[str, Place] = {}
@@ -87,7 +96,7 @@ def join_shares(
     frozen = freeze_seen(seen, places, scratch / "snapshot", before, options)
     published = publish_snapshot(store, scratch / "snapshot", dataset)
     store.delete_prefix(f"{folder_of(run)}/")
-    return published, frozen
+    return Ingested(published, frozen, looked_of(scratch / "shares", shares))
 
 
 def _latest(store: Store, dataset: str, folder: Path, *, packs: bool) -> Snapshot | None:

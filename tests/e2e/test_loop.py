@@ -76,6 +76,11 @@ def test_from_a_wrong_answer_to_a_better_model_and_back(
     made = production(machine)
     assert made > given_back
     expect(page.locator(".model-state")).to_contain_text(f"version {made} answers")
+    learnt = registry.facts(machine.store(), NAME, made)
+    assert learnt.looked
+    assert learnt.looked < learnt.created
+    page.get_by_role("link", name="Data").first.click()
+    expect(page.locator(".data-tile").nth(2)).not_to_contain_text("8 waiting")
 
     page.get_by_role("link", name="Models").first.click()
     page.get_by_role("button", name="Roll back to version").click()

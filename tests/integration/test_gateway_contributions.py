@@ -19,6 +19,8 @@ from tests.bundles import facts
 from tests.gateway_server import BEARER, NAME, documented_app, picture, settings_for
 from tests.servers import drop_bucket
 
+LONG_AGO, AT_LAST = "2020-01-01T00:00:00+00:00", "2100-01-01T00:00:00+00:00"
+
 Client = Any
 
 
@@ -95,12 +97,15 @@ def test_the_list_is_told_in_pages_each_image_once(client: Client) -> None:
     assert listed(client, kind="feedback")["total"] == 0
 
 
-@pytest.mark.parametrize(("made", "waiting"), [("2020-01-01T00:00:00+00:00", 1), ("2100-01-01T00:00:00+00:00", 0)])
+@pytest.mark.parametrize(
+    ("made", "looked", "waiting"),
+    [(LONG_AGO, None, 1), (AT_LAST, None, 0), (AT_LAST, LONG_AGO, 1), (AT_LAST, AT_LAST, 0)],
+)
 def test_what_the_model_in_production_learnt_from_no_longer_waits(
-    client: Client, store: Store, tmp_path: Path, made: str, waiting: int
+    client: Client, store: Store, tmp_path: Path, made: str, looked: str | None, waiting: int
 ) -> None:
     upload(client, "glass", picture(1))
-    facts(name=NAME, run="run-1", created=made).write(tmp_path / FACTS)
+    facts(name=NAME, run="run-1", created=made, looked=looked).write(tmp_path / FACTS)
     (tmp_path / LABELS).write_text("[]")
     version = registry.publish_version(store, NAME, tmp_path)
     registry.promote(store, NAME, version, by="test", why="test", over=None)

@@ -178,6 +178,28 @@ def test_enough_new_images_start_one_training_and_never_a_loop(settings: Setting
     ended(client, second[0])
 
 
+def test_what_came_while_the_model_in_production_was_trained_is_new_to_it(
+    settings: Settings, tmp_path: Path
+) -> None:
+    changed = settings.model_copy(update={"gateway_retrain_after": 1})
+    store, times = connect(settings), {"created": "2100-01-01T00:00:00+00:00"}
+    client: Any = documented_app(changed).test_client()
+
+    def send(number: int) -> int:
+        before = len(client.get("/v1/runs?limit=100").json["runs"])
+        form = {"label": "glass", "files": (io.BytesIO(picture(number)), "a.png")}
+        assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
+        client.application.extensions["binocular"].automatic._thread.submit(lambda: None).result(60)
+        return len(client.get("/v1/runs?limit=100").json["runs"]) - before
+
+    for number, (looked, started) in enumerate(((None, 0), ("2020-01-01T00:00:00+00:00", 1)), 1):
+        version = publish_facts(
+            store, tmp_path / str(number), "ab", 96, f"by hand {number}", looked=looked, **times
+        )
+        registry.promote(store, NAME, version, by="test", why="test", over=version - 1 or None)
+        assert send(number) == started
+
+
 def test_where_none_is_wanted_none_is_started_by_itself(client: Any) -> None:
     before = client.get("/v1/runs").json
     form = {"label": "glass", "files": (io.BytesIO(picture(1)), "a.png")}

@@ -133,7 +133,7 @@ def test_without_a_source_a_dataset_is_what_it_holds_and_what_people_contribute(
 
     def frozen(source: str, scratch: str) -> Snapshot:
         named = Source(source, "", tmp_path / "downloads", store)
-        return ingest_dataset(named, store, "waste", tmp_path / scratch, Options())[1]
+        return ingest_dataset(named, store, "waste", tmp_path / scratch, Options()).snapshot
 
     with pytest.raises(NotFoundError, match="holds nothing yet"):
         frozen("", "0")
@@ -144,7 +144,7 @@ def test_without_a_source_a_dataset_is_what_it_holds_and_what_people_contribute(
     uploaded = render("paper", 999, 48, 0)
     store.put(contribution_key("uploads", "paper", hashlib.sha256(uploaded).hexdigest()), uploaded)
 
-    alone = ingest_dataset(Source("", "", tmp_path, store), store, "plants", tmp_path / "p", Options())[1]
+    alone = ingest_dataset(Source("", "", tmp_path, store), store, "plants", tmp_path / "p", Options()).snapshot
     assert {row.label for row in alone.rows} == {"metal", "paper"}
 
     second = frozen("", "2")

@@ -2,7 +2,9 @@
 
 import hashlib
 import shutil
+from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from binocular.sample.drawing import render, write
 from binocular.sample.spec import Spec
 from binocular.snapshot import Place, Snapshot, images, pack_path
 from binocular.store import Store
+from components.ingest.found import Found
 from components.ingest.freezing import Options
 from components.ingest.sharing import Share
 from components.ingest.step import Source, ingest_dataset, ingest_share, join_shares
@@ -41,7 +44,7 @@ def shared(source: Source, store: Store, dataset: str, scratch: Path, workers: i
     """The snapshot of a source that several workers have examined, put together."""
     for number in range(workers):
         ingest_share(source, store, dataset, Share(RUN, number, workers), scratch / str(number))
-    return join_shares(source, store, dataset, scratch / "joined", Options(), RUN, workers)[1]
+    return join_shares(source, store, dataset, scratch / "joined", Options(), RUN, workers).snapshot
 
 
 def without_places(frozen: Snapshot) -> list[object]:
@@ -59,7 +62,7 @@ def test_a_source_that_workers_share_comes_to_the_same_snapshot(
 ) -> None:
     named = Source(str(photos), "", tmp_path, store)
 
-    _, alone = ingest_dataset(named, store, "alone", tmp_path / "alone", Options())
+    alone = ingest_dataset(named, store, "alone", tmp_path / "alone", Options()).snapshot
     joined = shared(named, store, "shared", tmp_path / "shared")
 
     assert joined.digest == alone.digest
@@ -72,7 +75,7 @@ def test_a_source_that_workers_share_comes_to_the_same_snapshot(
     uploaded = render("paper", 999, 48, 0)
     store.put(contribution_key("uploads", "paper", hashlib.sha256(uploaded).hexdigest()), uploaded)
     nothing = replace(named, spec="")
-    _, alone = ingest_dataset(nothing, store, "alone", tmp_path / "alone-again", Options())
+    alone = ingest_dataset(nothing, store, "alone", tmp_path / "alone-again", Options()).snapshot
     joined = shared(nothing, store, "shared", tmp_path / "shared-again")
     assert without_places(joined) == without_places(alone)
     assert len(joined.rows) == len(fetched.rows) + 1
@@ -93,7 +96,7 @@ def test_a_snapshot_that_another_run_makes_meanwhile_takes_no_image_away(
     store, dataset = embedded_store, "meanwhile"
     named = Source(str(photos), "", tmp_path, store)
     write(tmp_path / "others", Spec(images=12, size=48, seed=1))
-    _, before = ingest_dataset(named, store, dataset, tmp_path / "before", Options())
+    before = ingest_dataset(named, store, dataset, tmp_path / "before", Options()).snapshot
     # More workers than some of them find files for.
     for number in range(40):
         ingest_share(named, store, dataset, Share(RUN, number, 40), tmp_path / str(number))
@@ -101,7 +104,7 @@ def test_a_snapshot_that_another_run_makes_meanwhile_takes_no_image_away(
         replace(named, spec=str(tmp_path / "others")), store, dataset, tmp_path / "meanwhile", Options()
     )
 
-    _, joined = join_shares(named, store, dataset, tmp_path / "joined", Options(), RUN, 40)
+    joined = join_shares(named, store, dataset, tmp_path / "joined", Options(), RUN, 40).snapshot
 
     assert {row.sha256 for row in joined.rows} == {row.sha256 for row in before.rows}
     fetched = fetch_snapshot(store, newest(store, dataset), tmp_path / "fetched")
@@ -129,3 +132,24 @@ def test_images_that_workers_measure_are_judged_alike_without_their_packs(
     fetch_packs(store, folder, frozen.packs)
     assert validate(frozen, folder, Thresholds(), None) == report
     assert all(pack_path(folder, pack).is_file() for pack in frozen.packs)
+
+
+def test_what_people_send_while_photos_are_looked_at_is_not_said_to_be_known(
+    photos: Path, store: Store, tmp_path: Path
+) -> None:
+    class Slow(Source):
+        """A source that takes its time, and tells when it had been read."""
+
+        def files(self) -> Iterator[Found]:
+            yield from super().files()
+            read.append(datetime.now(UTC))
+
+    read: list[datetime] = []
+    named = Slow(str(photos), "", tmp_path, store)
+    alone = ingest_dataset(named, store, "alone", tmp_path / "alone", Options())
+    assert read[0] <= datetime.fromisoformat(alone.looked) <= datetime.now(UTC)
+
+    for number in range(2):
+        ingest_share(named, store, "shared", Share(RUN, number, 2), tmp_path / str(number))
+    together = join_shares(named, store, "shared", tmp_path / "joined", Options(), RUN, 2)
+    assert read[1] <= datetime.fromisoformat(together.looked) <= read[2]

@@ -89,7 +89,9 @@ def steps(tmp_path_factory: pytest.TempPathFactory) -> Steps:
     question = Question(home / "snapshot", home / "candidate", validation=home / "validation")
     write_evaluation(evaluate(question), home / "evaluation")
     verdict, classes = Verdict.read(home / "evaluation"), class_figures(home / "evaluation")
-    wanted = Wanted(home / "candidate", verdict, classes, home / "snapshot", rows, "waste", "1", None, Choices())
+    wanted = Wanted(
+        home / "candidate", verdict, classes, home / "snapshot", rows, "waste", "1", None, None, Choices()
+    )
     export(wanted, home / "bundle")
     return Steps(
         home / "snapshot",
@@ -203,7 +205,9 @@ def export_again(steps: Steps, out: Path, choices: Choices) -> Bundle:
     from components.export.exporting import Wanted, export  # noqa: PLC0415
 
     verdict, rows = Verdict.read(steps.evaluation), quarantine.read(steps.validation, steps.frozen)
-    return export(Wanted(steps.candidate, verdict, (), steps.snapshot, rows, "waste", "2", None, choices), out)
+    return export(
+        Wanted(steps.candidate, verdict, (), steps.snapshot, rows, "waste", "2", None, None, choices), out
+    )
 
 
 def test_an_int8_model_is_as_good_and_smaller_and_the_float_one_stays_for_tensorflow(
@@ -333,7 +337,9 @@ def test_without_a_promoting_verdict_on_this_candidate_nothing_is_exported(
     from components.export.exporting import Wanted, export  # noqa: PLC0415
 
     verdict = Verdict.read(steps.evaluation).model_copy(update=change)
-    wanted = Wanted(steps.candidate, verdict, (), steps.snapshot, steps.frozen.rows, "waste", "2", None, Choices())
+    wanted = Wanted(
+        steps.candidate, verdict, (), steps.snapshot, steps.frozen.rows, "waste", "2", None, None, Choices()
+    )
     with pytest.raises(NotPromotedError, match=complaint):
         export(wanted, tmp_path / "bundle")
     assert list(tmp_path.iterdir()) == []
@@ -343,6 +349,8 @@ def test_a_bundle_is_never_overwritten(steps: Steps) -> None:
     from components.export.exporting import Wanted, export  # noqa: PLC0415
 
     verdict = Verdict.read(steps.evaluation)
-    wanted = Wanted(steps.candidate, verdict, (), steps.snapshot, steps.frozen.rows, "waste", "2", None, Choices())
+    wanted = Wanted(
+        steps.candidate, verdict, (), steps.snapshot, steps.frozen.rows, "waste", "2", None, None, Choices()
+    )
     with pytest.raises(ConflictError, match="exists"):
         export(wanted, steps.bundle)
