@@ -3,6 +3,8 @@
 They are started after a write, like a person's: one goes at a time, and of two gateways that see the same images
 only one starts it. The images that a training began with are never counted again, so one whose candidate is turned
 away, or that fails, is not tried again before as many have come anew.
+
+To count many images takes a while; no more than a share of the time goes into it, however fast they come.
 """
 
 import logging
@@ -17,6 +19,7 @@ from binocular.errors import BinocularError, RetrainingError
 from binocular.store import Store
 from gateway.retraining import Retraining
 from gateway.versions import Versions
+from gateway.waiting import HARDLY_S, SHARE
 
 # After one that could not be started nothing is tried for a while.
 PAUSE_S = 60.0
@@ -34,7 +37,7 @@ class Automatic:
         self._after = after
         self._lock = threading.Lock()
         self._asked = False  # somebody wrote, and nobody looked yet
-        self._paused_until = 0.0
+        self._rests_until = 0.0
 
     @cached_property
     def _thread(self) -> ThreadPoolExecutor:
@@ -43,7 +46,7 @@ class Automatic:
     def written(self) -> None:
         """Labelled images were stored: look whether they are enough, without keeping anybody waiting."""
         with self._lock:
-            if not self._after or self._asked or time.monotonic() < self._paused_until:
+            if not self._after or self._asked:
                 return
             self._asked = True
         self._thread.submit(self._look_quietly)
@@ -51,7 +54,12 @@ class Automatic:
     def look(self) -> str:
         """Start a training if it is time: the id of its run, or nothing."""
         since, after_what = self._since()
-        if count(self._store, since) < self._after:
+        began = time.monotonic()
+        enough = count(self._store, since) >= self._after
+        took = time.monotonic() - began
+        if took > HARDLY_S:
+            self._rest(took / SHARE)
+        if not enough:
             return ""
         return self._retraining.start(None, f"automatic, after {after_what}")
 
@@ -68,7 +76,13 @@ class Automatic:
 
     def _look_quietly(self) -> None:
         with self._lock:
-            self._asked = False
+            rests_s = self._rests_until - time.monotonic()
+            self._asked = rests_s > 0
+        if rests_s > 0:
+            later = threading.Timer(rests_s, self._thread.submit, [self._look_quietly])
+            later.daemon = True
+            later.start()
+            return
         try:
             if run_id := self.look():
                 log.info("a training was started, since enough images came", extra={"run": run_id})
@@ -76,8 +90,12 @@ class Automatic:
             pass  # one goes: what came is counted again after the next write
         except BinocularError as error:
             log.warning("a training was not started", extra={"why": str(error)})
-            with self._lock:
-                self._paused_until = time.monotonic() + PAUSE_S
+            self._rest(PAUSE_S)
+
+    def _rest(self, seconds: float) -> None:
+        """Look at nothing for so long; what is written meanwhile is looked at then."""
+        with self._lock:
+            self._rests_until = time.monotonic() + seconds
 
 
 def count(store: Store, since: float) -> int:

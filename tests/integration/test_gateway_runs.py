@@ -154,6 +154,13 @@ def test_a_lease_without_a_run_holds_for_a_while_and_then_no_more(client: Any, s
     assert start(client).status_code == 202
 
 
+def looked(client: Any) -> None:
+    """Return when the gateway has looked whether a training is due."""
+    automatic = client.application.extensions["binocular"].automatic
+    wait_until(lambda: not automatic._asked)
+    automatic._thread.submit(lambda: None).result(60)
+
+
 def test_enough_new_images_start_one_training_and_never_a_loop(settings: Settings) -> None:
     changed = settings.model_copy(update={"gateway_retrain_after": 2})
     client: Any = documented_app(changed).test_client()
@@ -164,7 +171,7 @@ def test_enough_new_images_start_one_training_and_never_a_loop(settings: Setting
         for each in (client, other):
             form = {"label": "glass", "files": (io.BytesIO(picture(number)), "a.png")}
             assert each.post("/v1/images", data=form, headers=BEARER).status_code == 200
-            each.application.extensions["binocular"].automatic._thread.submit(lambda: None).result(60)
+            looked(each)
         return [run["id"] for run in client.get("/v1/runs").json["runs"]]
 
     before = len(send(1))
@@ -189,15 +196,39 @@ def test_what_came_while_the_model_in_production_was_trained_is_new_to_it(
         before = len(client.get("/v1/runs?limit=100").json["runs"])
         form = {"label": "glass", "files": (io.BytesIO(picture(number)), "a.png")}
         assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
-        client.application.extensions["binocular"].automatic._thread.submit(lambda: None).result(60)
+        looked(client)
         return len(client.get("/v1/runs?limit=100").json["runs"]) - before
 
-    for number, (looked, started) in enumerate(((None, 0), ("2020-01-01T00:00:00+00:00", 1)), 1):
+    for number, (until, started) in enumerate(((None, 0), ("2020-01-01T00:00:00+00:00", 1)), 1):
         version = publish_facts(
-            store, tmp_path / str(number), "ab", 96, f"by hand {number}", looked=looked, **times
+            store, tmp_path / str(number), "ab", 96, f"by hand {number}", looked=until, **times
         )
         registry.promote(store, NAME, version, by="test", why="test", over=version - 1 or None)
         assert send(number) == started
+
+
+def test_to_count_many_takes_a_share_of_the_time_and_the_last_are_counted_too(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def slow(_store: Store, _since: float) -> int:
+        looks.append(time.monotonic())
+        found = sent
+        time.sleep(0.1)
+        return found
+
+    monkeypatch.setattr("gateway.automatic.count", slow)
+    monkeypatch.setattr("gateway.automatic.HARDLY_S", 0.05)
+    client: Any = documented_app(settings.model_copy(update={"gateway_retrain_after": 9})).test_client()
+    before = len(client.get("/v1/runs?limit=100").json["runs"])
+    for sent in range(1, 10):
+        form = {"label": "glass", "files": (io.BytesIO(picture(sent)), "a.png")}
+        assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
+    looked(client)
+    assert len(looks) == 2
+    assert looks[1] - looks[0] >= 2
+    assert len(client.get("/v1/runs?limit=100").json["runs"]) == before + 1
 
 
 def test_where_none_is_wanted_none_is_started_by_itself(client: Any) -> None:
