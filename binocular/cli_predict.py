@@ -54,23 +54,27 @@ def retrain(settings: Settings, given: tuple[str, ...]) -> None:
 
 @click.command("schedule")
 @click.argument("cron", required=False)
+@click.option("-p", "--param", "given", multiple=True, metavar="NAME=VALUE", help="A parameter; may be repeated.")
 @click.option("--off", is_flag=True, help="Start no training at set times any more.")
 @click.pass_obj
-def schedule(settings: Settings, cron: str | None, *, off: bool) -> None:
+def schedule(settings: Settings, cron: str | None, given: tuple[str, ...], *, off: bool) -> None:
     """Train again at set times: CRON has six fields from the seconds on, so "0 0 3 * * *" is every night at three.
 
-    Without CRON, show when.
+    Parameters that are not given are the pipeline's own. Without CRON, show when.
     """
     if cron and off:
         raise click.UsageError("either CRON or --off")
+    if given and not cron:
+        raise click.UsageError("parameters go with CRON")
     if off:
         console.print("no training is started at set times" if scheduling.unschedule(settings) else "none was")
     elif cron:
-        new = scheduling.schedule(settings, cron)
+        new = scheduling.schedule(settings, cron, dict(map(pair, given)))
         console.print(f"trainings are started at {cron}{'' if new else ', as before'}", markup=False)
     else:
         for each in scheduling.scheduled(settings):
-            console.print(f"{scheduling.times(each)}: {each.display_name}", markup=False)
+            parameters = "".join(f" -p {name}={value}" for name, value in scheduling.told(each).items())
+            console.print(f"{scheduling.times(each)}: {each.display_name}{parameters}", markup=False)
 
 
 def _client(settings: Settings, patience_s: float = 0) -> Client:

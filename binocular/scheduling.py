@@ -1,42 +1,54 @@
 """Trainings at set times: one recurring run of the pipelines API for each model, brought to what is wanted.
 
-    schedule(settings, "0 0 3 * * *")     # every night at three; done again, it changes nothing
+    schedule(settings, "0 0 3 * * *", {"epochs": "3"})     # every night at three; done again, it changes nothing
     unschedule(settings)
 
 The pipelines API makes the runs, also while nothing else of ours is up. It is our recurring run by its name, and
-the right one by its times and by the digest of the package, which its description holds.
+the right one by its times and by its description, which holds the digest of the package and what runs are told.
 """
 
 import contextlib
 import ctypes
 import hashlib
 import json
+import re
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from binocular.errors import BinocularError, NotFoundError, in_words
+from binocular.errors import BinocularError, NotFoundError, RequestError, in_words
 from binocular.pipelines import Theirs
 from binocular.runs import Runs
 from binocular.settings import Settings, variable
 
 ENABLED = "ENABLED"
+NAME = "name"
+_TOLD = re.compile(r"by Binocular, package [0-9a-f]{64}, told (\{.*\})", re.DOTALL)
 AGAIN_S = 5.0
 PR_SET_PDEATHSIG = 1
 
 
-def schedule(settings: Settings, cron: str) -> bool:
-    """Let a training be started at these times, six fields of cron from the seconds on; whether that was new."""
+def schedule(settings: Settings, cron: str, parameters: Mapping[str, str] | None = None) -> bool:
+    """Let a training be started at these times, six fields of cron from the seconds on; whether that was new.
+
+    Without parameters it is told what those were told that are scheduled already.
+    """
+    if NAME in (parameters or {}):
+        raise RequestError(f"{NAME!r} is {variable('model_name')}'s to say, {settings.model_name!r}")
     package = package_of(settings)
-    described = f"by Binocular, package {hashlib.sha256(package.read_bytes()).hexdigest()}"
     runs, found = Runs(settings), scheduled(settings)
+    if parameters is None:
+        parameters = told(found[0]) if found else {}
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()
+    described = f"by Binocular, package {digest}, told {json.dumps(dict(parameters), sort_keys=True)}"
     right = [each for each in found if (each.status, times(each), each.description) == (ENABLED, cron, described)]
     if not right:
-        parameters = {"name": settings.model_name}
-        runs.repeat(package, parameters, _name(settings), cron=cron, description=described)
+        texts = {**parameters, NAME: settings.model_name}
+        runs.repeat(package, texts, _name(settings), cron=cron, description=described)
     for each in found:
         if each not in right[:1]:
             runs.repeat_no_more(each.recurring_run_id)
@@ -60,6 +72,12 @@ def times(recurring: Theirs) -> str:
     """When a recurring run is due, as cron says it; nothing where it is due at intervals."""
     cron = recurring.trigger.cron_schedule if recurring.trigger else None
     return str(cron.cron) if cron else ""
+
+
+def told(recurring: Theirs) -> dict[str, str]:
+    """The parameters of a recurring run of ours, as they were given; those of older releases had none."""
+    found = _TOLD.fullmatch(recurring.description or "")
+    return dict(json.loads(found[1])) if found else {}
 
 
 def package_of(settings: Settings) -> Path:

@@ -255,6 +255,16 @@ def test_trainings_at_set_times_are_one_recurring_run_however_often_that_is_said
         return any(run.recurring_run_id == found.recurring_run_id for run in runs)
 
     wait_until(ran)
+    assert scheduling.schedule(wanted, "0 0 3 * * *", {"count": "2"})
+    assert not scheduling.schedule(wanted, "0 0 3 * * *")  # what they are told stays
+    [found] = scheduling.scheduled(wanted)
+    assert found.runtime_config.parameters == {"name": wanted.model_name, "count": 2}
+    assert scheduling.told(found) == {"count": "2"}
+    for parameters in ({"name": "other"}, {"nonsense": "1"}, {"count": "many"}):
+        with pytest.raises(RequestError):
+            scheduling.schedule(wanted, "0 0 3 * * *", parameters)
+    assert [scheduling.told(each) for each in scheduling.scheduled(wanted)] == [{"count": "2"}]
+    assert scheduling.schedule(wanted, "0 0 3 * * *", {})
     assert scheduling.unschedule(wanted) == 1
     assert scheduling.scheduled(wanted) == []
     with pytest.raises(RequestError):

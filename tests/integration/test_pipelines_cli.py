@@ -118,6 +118,25 @@ def test_our_own_pipeline_makes_the_model_that_is_served(
     assert run.runtime_config.parameters == {"source": "nowhere", "name": name}
 
 
+def test_trainings_at_set_times_are_set_shown_and_ended(person: Person) -> None:
+    person.environment["BINOCULAR_MODEL_NAME"] = "bottles"
+    new_year = "0 0 3 1 1 *"
+    for as_before in ("", ", as before"):
+        code, output = person.run("schedule", new_year, "-p", "epochs=3")
+        assert (code, output) == (0, f"trainings are started at {new_year}{as_before}\n")
+    code, output = person.run("schedule")
+    assert (code, output) == (0, f"{new_year}: scheduled retraining of bottles -p epochs=3\n")
+    for mistake, says in (
+        (("-p", "epochs=3"), "parameters go with CRON"),
+        ((new_year, "-p", "epoch=3"), "epoch"),
+        ((new_year, "-p", "name=cans"), "BINOCULAR_MODEL_NAME"),
+    ):
+        code, output = person.run("schedule", *mistake)
+        assert (code != 0, says in output) == (True, True), output
+    assert person.run("schedule", "--off") == (0, "no training is started at set times\n")
+    assert person.run("schedule", "--off") == (0, "none was\n")
+
+
 def test_a_failed_step_shows_its_last_lines_and_where_its_log_is(person: Person, tmp_path: Path) -> None:
     package = sample_pipelines.compiled(sample_pipelines.guarded, tmp_path)
     code, output = person.run("run", package)
