@@ -79,7 +79,7 @@ class Runs:
         """Start a run of a compiled package; its id. Parameters are texts, read as the package's types."""
         if self._apart:
             return submitting.submit(self._settings, package, parameters, name)
-        given = _typed(package, parameters)
+        given = typed(package, parameters)
         self.newest(1)  # nobody may be there: kfp's client, as it is made, tries for half a minute
         with _reading(package):
             started = self._quietly(
@@ -121,7 +121,7 @@ class Runs:
         self, package: Path, parameters: Mapping[str, str], name: str, *, cron: str, description: str
     ) -> None:
         """Let a package be run at set times: a recurring run, under a name that others may have too."""
-        given = _typed(package, parameters)
+        given = typed(package, parameters)
 
         def create() -> None:
             client = whole_client(self._settings)
@@ -233,7 +233,7 @@ def _reading(package: Path) -> Iterator[None]:
         raise RequestError(f"{package} is not a compiled pipeline: {why}") from None
 
 
-def _typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
+def typed(package: Path, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Parameters as values: texts stay texts where the package wants text, anything else is JSON."""
     if not package.is_file():
         raise NotFoundError(f"{package}: there is no such package; compile a pipeline, or name another file")

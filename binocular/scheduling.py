@@ -4,14 +4,14 @@
     unschedule(settings)
 
 The pipelines API makes the runs, also while nothing else of ours is up. It is our recurring run by its name, and
-the right one by its times and by its description, which holds the digest of the package and what runs are told.
+the right one by its times, by what runs are told, and by its description, which holds the digest of the package.
+Nothing longer fits there: on a cluster a description has 255 characters.
 """
 
 import contextlib
 import ctypes
 import hashlib
 import json
-import re
 import signal
 import sys
 import time
@@ -22,12 +22,11 @@ from typing import Any
 
 from binocular.errors import BinocularError, NotFoundError, RequestError, in_words
 from binocular.pipelines import Theirs
-from binocular.runs import Runs
+from binocular.runs import Runs, typed
 from binocular.settings import Settings, variable
 
 ENABLED = "ENABLED"
 NAME = "name"
-_TOLD = re.compile(r"by Binocular, package [0-9a-f]{64}, told (\{.*\})", re.DOTALL)
 AGAIN_S = 5.0
 PR_SET_PDEATHSIG = 1
 
@@ -43,11 +42,12 @@ def schedule(settings: Settings, cron: str, parameters: Mapping[str, str] | None
     runs, found = Runs(settings), scheduled(settings)
     if parameters is None:
         parameters = told(found[0]) if found else {}
-    digest = hashlib.sha256(package.read_bytes()).hexdigest()
-    described = f"by Binocular, package {digest}, told {json.dumps(dict(parameters), sort_keys=True)}"
-    right = [each for each in found if (each.status, times(each), each.description) == (ENABLED, cron, described)]
+    texts = {**parameters, NAME: settings.model_name}
+    values = typed(package, texts)
+    described = f"by Binocular, package {hashlib.sha256(package.read_bytes()).hexdigest()}"
+    wanted = (ENABLED, cron, described, values)
+    right = [each for each in found if (each.status, times(each), each.description, _values(each)) == wanted]
     if not right:
-        texts = {**parameters, NAME: settings.model_name}
         runs.repeat(package, texts, _name(settings), cron=cron, description=described)
     for each in found:
         if each not in right[:1]:
@@ -75,9 +75,18 @@ def times(recurring: Theirs) -> str:
 
 
 def told(recurring: Theirs) -> dict[str, str]:
-    """The parameters of a recurring run of ours, as they were given; those of older releases had none."""
-    found = _TOLD.fullmatch(recurring.description or "")
-    return dict(json.loads(found[1])) if found else {}
+    """The parameters of a recurring run of ours, as texts, without the model's name."""
+    values = _values(recurring)
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in sorted(values.items())
+        if name != NAME
+    }
+
+
+def _values(recurring: Theirs) -> dict[str, Any]:
+    config = recurring.runtime_config
+    return dict((config and config.parameters) or {})
 
 
 def package_of(settings: Settings) -> Path:

@@ -265,6 +265,9 @@ def test_trainings_at_set_times_are_one_recurring_run_however_often_that_is_said
         with pytest.raises(RequestError):
             scheduling.schedule(wanted, "0 0 3 * * *", parameters)
     assert [scheduling.told(each) for each in scheduling.scheduled(wanted)] == [{"count": "2"}]
+    long = {"count": "2", "until": "a" * 300}  # longer than a description may be
+    assert scheduling.schedule(wanted, "0 0 3 * * *", long)
+    assert [scheduling.told(each) for each in scheduling.scheduled(wanted)] == [long]
     assert scheduling.schedule(wanted, "0 0 3 * * *", {})
     assert scheduling.unschedule(wanted) == 1
     assert scheduling.scheduled(wanted) == []

@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+import uuid
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -241,6 +242,23 @@ def test_parameters_are_checked_before_a_run_is_made(
         with pytest.raises(kfp_server_api.ApiException, match=message):
             pipelines.begin(package, **given)
     assert pipelines.client().list_runs().total_size == before
+
+
+def test_what_a_cluster_has_no_room_for_is_refused(pipelines: PipelinesServer, quick: str) -> None:
+    client, spec = pipelines.client(), next(yaml.safe_load_all(Path(quick).read_text()))
+    for path, body in [
+        ("/runs", {"pipeline_spec": spec, "display_name": "n" * 256}),
+        ("/runs", {"pipeline_spec": spec, "display_name": "n", "description": "d" * 256}),
+        ("/recurringruns", {"pipeline_spec": spec, "display_name": "n", "description": "d" * 256}),
+        ("/experiments", {"display_name": "n" * 128}),
+        ("/experiments", {"display_name": "n", "description": "d" * 256}),
+        ("/pipelines", {"name": "n" * 128}),
+    ]:
+        status, answer = pipelines.call("POST", path, json=body)
+        assert (status, "expected text of at most" in answer["message"]) == (400, True), path
+    pipeline = client.upload_pipeline(quick, f"{uuid.uuid4().hex}{'n' * 95}", "d" * 5_000)
+    with pytest.raises(kfp_server_api.ApiException, match="at most 127"):
+        client.upload_pipeline_version(quick, "v" * 128, pipeline.pipeline_id)
 
 
 def test_bodies_that_are_no_requests(pipelines: PipelinesServer) -> None:

@@ -9,7 +9,7 @@ import pytest
 from binocular.cli_runs import _failure
 from binocular.errors import IntegrityError, NotFoundError, RequestError
 from binocular.logs import said as said_in
-from binocular.runs import _typed, chosen, steps
+from binocular.runs import chosen, steps, typed
 
 START = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -107,12 +107,12 @@ def test_parameters_are_read_as_the_package_wants_them(tmp_path: Path) -> None:
 
     given = {"text": "1", "n": "1", "flag": "true", "list": "[1, 2]", "unknown": "1"}
 
-    assert _typed(path, given) == {"text": "1", "n": 1, "flag": True, "list": [1, 2], "unknown": "1"}
-    assert _typed(path, {"n": "many"}) == {"n": "many"}  # the API says what is wrong with it
+    assert typed(path, given) == {"text": "1", "n": 1, "flag": True, "list": [1, 2], "unknown": "1"}
+    assert typed(path, {"n": "many"}) == {"n": "many"}  # the API says what is wrong with it
     for wrong in ("- a list", "a: [", ""):
         path.write_text(wrong)
         with pytest.raises(RequestError, match="not a compiled pipeline"):
-            _typed(path, {})
+            typed(path, {})
 
 
 def test_a_value_that_is_none_of_the_choices_is_refused_before_anything_runs(tmp_path: Path) -> None:
@@ -120,9 +120,9 @@ def test_a_value_that_is_none_of_the_choices_is_refused_before_anything_runs(tmp
     (tmp_path / "p.yaml").write_text(inputs)
     (tmp_path / "p.form.json").write_text('{"quantization": {"group": "Serving", "choices": ["none", "int8"]}}')
 
-    assert _typed(tmp_path / "p.yaml", {"quantization": "int8"}) == {"quantization": "int8"}
+    assert typed(tmp_path / "p.yaml", {"quantization": "int8"}) == {"quantization": "int8"}
     with pytest.raises(RequestError, match="parameter quantization is 'int4'; it must be one of none, int8"):
-        _typed(tmp_path / "p.yaml", {"quantization": "int4"})
+        typed(tmp_path / "p.yaml", {"quantization": "int4"})
     (tmp_path / "p.form.json").write_text("[")
     with pytest.raises(IntegrityError, match=r"p\.form\.json is damaged: compile the pipeline again"):
-        _typed(tmp_path / "p.yaml", {})
+        typed(tmp_path / "p.yaml", {})

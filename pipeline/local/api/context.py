@@ -14,7 +14,10 @@ from pipeline.local.values import Json, Value
 
 ROOT = "/apis/v2beta1"
 DEFAULT_EXPERIMENT = "Default"
-LONGEST_NAME = 500
+# What is longer would be refused by a cluster, whose database has no room for it.
+LONGEST_NAME = 255
+LONGEST_OWN_NAME = 127  # of an experiment, a pipeline, or a version, which are found by it
+LONGEST_NOTE = 255  # beside a run, a schedule, or an experiment
 LONGEST_TEXT = 10_000
 
 

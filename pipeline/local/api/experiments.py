@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, jsonify
 
-from pipeline.local.api.context import LONGEST_NAME, Context, body, listed, new_id, present, text
+from pipeline.local.api.context import LONGEST_NOTE, LONGEST_OWN_NAME, Context, body, listed, new_id, present, text
 from pipeline.local.records import Row, now
 from pipeline.local.values import Json
 
@@ -27,8 +27,12 @@ def blueprint(context: Context) -> Blueprint:
     @routes.post("/experiments")
     def create() -> Response:
         given = body(GIVEN)
-        name = text(given, "display_name", needed=True, longest=LONGEST_NAME)
-        row: Row = {"experiment_id": new_id(), "display_name": name, "description": text(given, "description")}
+        name = text(given, "display_name", needed=True, longest=LONGEST_OWN_NAME)
+        row: Row = {
+            "experiment_id": new_id(),
+            "display_name": name,
+            "description": text(given, "description", longest=LONGEST_NOTE),
+        }
         records.insert("experiments", {**row, "created_at": now(), "storage_state": "AVAILABLE"})
         return jsonify(shown(records.get("experiments", row["experiment_id"])))
 

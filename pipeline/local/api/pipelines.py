@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 
 from binocular.errors import ConflictError, NotFoundError
-from pipeline.local.api.context import LONGEST_NAME, Context, body, listed, new_id, present, text
+from pipeline.local.api.context import LONGEST_NAME, LONGEST_OWN_NAME, Context, body, listed, new_id, present, text
 from pipeline.local.api.versions import add_version, uploaded
 from pipeline.local.records import Row, now
 from pipeline.local.values import Json
@@ -27,7 +27,7 @@ def blueprint(context: Context) -> Blueprint:
     @routes.post("/pipelines/upload")
     def upload() -> Response:
         package = uploaded()
-        name = text(request.args, "name", longest=LONGEST_NAME) or package.name
+        name = text(request.args, "name", longest=LONGEST_OWN_NAME) or package.name
         display_name = text(request.args, "display_name", longest=LONGEST_NAME) or name
         row: Row = {"pipeline_id": new_id(), "name": name, "display_name": display_name, "created_at": now()}
         row["description"] = text(request.args, "description")
@@ -39,7 +39,9 @@ def blueprint(context: Context) -> Blueprint:
     @routes.post("/pipelines")
     def create() -> Response:
         given = body(("name", "display_name", "description", "namespace"))
-        name = text(given, "name") or text(given, "display_name", needed=True, longest=LONGEST_NAME)
+        name = text(given, "name", longest=LONGEST_OWN_NAME) or text(
+            given, "display_name", needed=True, longest=LONGEST_OWN_NAME
+        )
         display_name = text(given, "display_name", longest=LONGEST_NAME) or name
         row: Row = {"pipeline_id": new_id(), "name": name, "display_name": display_name, "created_at": now()}
         records.insert("pipelines", {**row, "description": text(given, "description")})

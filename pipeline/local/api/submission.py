@@ -2,7 +2,7 @@
 
 from binocular.errors import RequestError
 from pipeline.local import inputs
-from pipeline.local.api.context import LONGEST_NAME, Context, text
+from pipeline.local.api.context import LONGEST_NAME, LONGEST_NOTE, Context, text
 from pipeline.local.artifacts import root_of
 from pipeline.local.package import vet
 from pipeline.local.records import Row, now
@@ -28,7 +28,7 @@ def common(context: Context, given: Json) -> Row:
     return {
         "experiment_id": context.experiment(given.get("experiment_id"))["experiment_id"],
         "display_name": text(given, "display_name", needed=True, longest=LONGEST_NAME),
-        "description": text(given, "description"),
+        "description": text(given, "description", longest=LONGEST_NOTE),
         "service_account": text(given, "service_account"),
         "created_at": now(),
         "document": document,

@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 
 from binocular.errors import RequestError
-from pipeline.local.api.context import LONGEST_NAME, Context, listed, new_id, present, text
+from pipeline.local.api.context import LONGEST_NAME, LONGEST_OWN_NAME, Context, listed, new_id, present, text
 from pipeline.local.package import Package, read
 from pipeline.local.records import Records, Row, now
 from pipeline.local.values import Json, Value
@@ -45,7 +45,7 @@ def blueprint(context: Context) -> Blueprint:
     def upload_version() -> Response:
         pipeline = records.get("pipelines", request.args.get("pipelineid", ""))
         package = uploaded()
-        name = text(request.args, "name", longest=LONGEST_NAME) or f"{package.name} {now()}"
+        name = text(request.args, "name", longest=LONGEST_OWN_NAME) or f"{package.name} {now()}"
         return jsonify(shown(add_version(records, pipeline["pipeline_id"], package, name, request.args)))
 
     @routes.get("/pipelines/<pipeline_id>/versions")
