@@ -1,6 +1,7 @@
 """Trainings that nobody asks for: one, once so many labelled images have come since the last.
 
-They are started after a write, like a person's: one goes at a time, and of two gateways that see the same images
+It is looked whether one is due after each write, as a gateway starts, and, while one goes, again and again until
+it has ended. They are started like a person's: one goes at a time, and of two gateways that see the same images
 only one starts it. The images that a training began with are never counted again, so one whose candidate is turned
 away, or that fails, is not tried again before as many have come anew.
 
@@ -21,7 +22,7 @@ from gateway.retraining import Retraining
 from gateway.versions import Versions
 from gateway.waiting import HARDLY_S, SHARE
 
-# After one that could not be started nothing is tried for a while.
+# After one that could not be started, as while another goes, the next look is so much later.
 PAUSE_S = 60.0
 
 log = logging.getLogger(__name__)
@@ -36,15 +37,15 @@ class Automatic:
         self._retraining = retraining
         self._after = after
         self._lock = threading.Lock()
-        self._asked = False  # somebody wrote, and nobody looked yet
+        self._asked = False  # there is something to look at, and nobody looked yet
         self._rests_until = 0.0
 
     @cached_property
     def _thread(self) -> ThreadPoolExecutor:
         return ThreadPoolExecutor(1, thread_name_prefix="automatic")
 
-    def written(self) -> None:
-        """Labelled images were stored: look whether they are enough, without keeping anybody waiting."""
+    def look_soon(self) -> None:
+        """Look whether a training is due, without keeping anybody waiting."""
         with self._lock:
             if not self._after or self._asked:
                 return
@@ -86,11 +87,11 @@ class Automatic:
         try:
             if run_id := self.look():
                 log.info("a training was started, since enough images came", extra={"run": run_id})
-        except RetrainingError:
-            pass  # one goes: what came is counted again after the next write
         except BinocularError as error:
-            log.warning("a training was not started", extra={"why": str(error)})
+            if not isinstance(error, RetrainingError):  # one goes
+                log.warning("a training was not started", extra={"why": str(error)})
             self._rest(PAUSE_S)
+            self.look_soon()
 
     def _rest(self, seconds: float) -> None:
         """Look at nothing for so long; what is written meanwhile is looked at then."""

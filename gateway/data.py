@@ -140,7 +140,7 @@ def _written() -> None:
     """Something new is stored."""
     here = services()
     here.waiting.changed()
-    here.automatic.written()
+    here.automatic.look_soon()
 
 
 def _conflicts(taken: list[tuple[str, str, str]]) -> list[Conflict]:

@@ -25,6 +25,7 @@ from binocular.submitting import OURS
 from gateway import create_app
 from gateway.history import History
 from gateway.line import MOST_WAITING
+from gateway.services import services
 from gateway.worker import SHARES, Worker
 
 GRACE_S = 25
@@ -76,7 +77,10 @@ class Gateway(BaseApplication):  # type: ignore[misc]
         settings = load()
         configure(settings)
         History(gateway_folder(settings)).watch()
-        return in_large_steps(create_app(settings))
+        app = create_app(settings)
+        with app.app_context():
+            services().automatic.look_soon()  # another gateway may have been told what is due by now
+        return in_large_steps(app)
 
 
 class _Body(io.RawIOBase):

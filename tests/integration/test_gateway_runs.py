@@ -186,6 +186,34 @@ def test_enough_new_images_start_one_training_and_never_a_loop(settings: Setting
     ended(client, second[0])
 
 
+def test_what_is_enough_while_a_training_goes_starts_one_once_it_ended(
+    settings: Settings, gate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gateway.automatic.PAUSE_S", 0.3)
+    changed = settings.model_copy(update={"gateway_retrain_after": 1})
+    client: Any = documented_app(changed).test_client()
+    goes = start(client, until=str(gate)).json["run_id"]
+    wait_until(lambda: time.time() >= lease(settings).taken + 1)
+    form = {"label": "glass", "files": (io.BytesIO(picture(1)), "a.png")}
+    assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
+    time.sleep(1)
+    assert client.get("/v1/runs").json["runs"][0]["id"] == goes
+    gate.touch()
+    wait_until(lambda: client.get("/v1/runs").json["runs"][0]["id"] != goes)
+    looked(client)
+
+
+def test_a_gateway_that_starts_looks_whether_a_training_is_due(settings: Settings, tmp_path: Path) -> None:
+    changed = settings.model_copy(update={"gateway_retrain_after": 2})
+    client: Any = documented_app(settings).test_client()
+    for number in (1, 2):
+        form = {"label": "glass", "files": (io.BytesIO(picture(number)), "a.png")}
+        assert client.post("/v1/images", data=form, headers=BEARER).status_code == 200
+    before = client.get("/v1/runs").json["runs"][:1]
+    with GatewayServer(tmp_path, changed):
+        wait_until(lambda: client.get("/v1/runs").json["runs"][:1] != before)
+
+
 def test_what_came_while_the_model_in_production_was_trained_is_new_to_it(
     settings: Settings, tmp_path: Path
 ) -> None:
