@@ -35,7 +35,7 @@ class Channel:
         self.close = weakref.finalize(self, self._servers.close)
 
     def call(self, path: str, message: Message, timeout_s: float) -> bytes:
-        """The answer to a message, or CallError; neither later than asked for, but for the look-up of a name."""
+        """The answer to a message, or CallError; neither later than asked for."""
         until = time.monotonic() + min(timeout_s, LONGEST_S)
         again = False
         for _ in range(MOST_TRIES):
@@ -60,7 +60,7 @@ class Channel:
         """A connection to the server whose turn it is, or to another."""
         tried: set[Server] = set()
         problem = ""
-        while server := self._servers.next(tried):
+        while server := self._servers.next(tried, until):
             tried.add(server)
             if not anew and (waiting := server.waiting()):
                 return server, waiting

@@ -13,6 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Final
@@ -27,6 +28,7 @@ REDIRECTS: Final = (301, 302, 303, 307, 308)
 MOST_REDIRECTS = 3
 LONGEST_URL = 2000
 CHUNK = 1 << 16
+MOST_LOOK_UPS = 16
 OK = 200
 # IPv6 addresses that stand for an IPv4 address behind a translator.
 TRANSLATED = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
@@ -112,7 +114,7 @@ class Fetcher:
         """A connection to an address that was checked, cut when the time is over."""
         host = parts.hostname or ""
         port = parts.port or PORTS[parts.scheme]
-        address = self._resolved(host, port)
+        address = self._resolved(host, port, end)
         left = max(end - time.monotonic(), 0.001)
         plain = socket.create_connection((address, port), timeout=left)
         secure: ssl.SSLSocket | None = None
@@ -132,10 +134,12 @@ class Fetcher:
             cut.cancel()
             connection.close()
 
-    def _resolved(self, host: str, port: int) -> str:
+    def _resolved(self, host: str, port: int, end: float) -> str:
         """One address of a host, all of whose addresses are allowed."""
         try:
-            addresses = _addresses(host, port)
+            addresses = _looker().submit(_addresses, host, port).result(max(end - time.monotonic(), 0))
+        except TimeoutError:  # whoever knows names may answer when it likes
+            raise
         except (OSError, UnicodeError):
             raise FetchError(f"there is no host {host}") from None
         if not addresses or not all(self._allowed(address) for address in addresses):
@@ -156,6 +160,12 @@ class Fetcher:
         if response.length:
             raise FetchError("the other server broke off in the middle of the image")
         return bytes(body)
+
+
+@cache
+def _looker() -> ThreadPoolExecutor:
+    """Who looks names up; those that take for ever leave the others less room, and no more than that."""
+    return ThreadPoolExecutor(MOST_LOOK_UPS, "names")
 
 
 def _addresses(host: str, port: int) -> list[str]:

@@ -1,18 +1,20 @@
 """The servers behind an address: who they are, whose turn it is, and the connections to each that wait for a call.
 
     servers = Servers("models:8500")          # or several, "a:8500,b:8500"
-    server = servers.next(tried=set())        # None where all have been tried
+    server = servers.next(set(), until)       # None where all have been tried
     connection = server.connection(until)     # ... a call ...
     server.give_back(connection)
 
 A name may stand for several servers, as that of a Service without an address of its own does. It is looked up
-again from time to time, and soon after a server could not be reached.
+again from time to time, and soon after a server could not be reached. Whoever asks names may answer when it likes:
+a thread waits for that, and callers go on with what is known.
 """
 
 import socket
 import threading
 import time
 from collections.abc import Set as AbstractSet
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Any, Final
 
 from binocular.errors import Http2Error
@@ -92,14 +94,16 @@ class Servers:
         self._turns: list[Server] = []
         self._turn = 0
         self._lock = threading.Lock()
-        self._looking = threading.Lock()
+        self._looker = ThreadPoolExecutor(1, "addresses")
+        self._looking: Future[None] | None = None
         self._looked_up = float("-inf")
         self._doubted = False
         self._problem = ""
 
-    def next(self, tried: AbstractSet[Server]) -> Server | None:
+    def next(self, tried: AbstractSet[Server], until: float) -> Server | None:
         """Whose turn it is; one that rests only if all others have been tried. CallError where a name has none."""
-        self._look_up()
+        if self._is_due() or not self._turns:
+            self._look_up(until)
         now = time.monotonic()
         with self._lock:
             self._turn += 1
@@ -120,22 +124,35 @@ class Servers:
         for each in self._turns:
             each.leave()
 
-    def _look_up(self) -> None:
-        """Make sure that what is known is not too old. One thread looks, others go on with what is known."""
-        if self._is_due() and self._looking.acquire(blocking=not self._turns):
-            try:
-                if self._is_due():  # still
-                    self._doubted = False
-                    self._learn()
-            finally:
-                self._looked_up = time.monotonic()
-                self._looking.release()
+    def _look_up(self, until: float) -> None:
+        """Have names looked up again if it is time. Who does so waits a while, others only if they must."""
+        patience = 0.0
+        with self._lock:
+            if self._is_due() and not self._looking:
+                self._doubted = False
+                self._looking = self._looker.submit(self._look)
+                patience = REACHED_S
+            looking = self._looking
+        if looking:
+            left = until - time.monotonic()
+            wait([looking], max(0.0, min(left, patience) if self._turns else left))
         if not self._turns:
-            raise CallError(StatusCode.UNAVAILABLE, self._problem)
+            late = looking is not None and not looking.done()
+            raise CallError(
+                StatusCode.DEADLINE_EXCEEDED if late else StatusCode.UNAVAILABLE,
+                "the look-up of the name takes too long" if late else self._problem,
+            )
 
     def _is_due(self) -> bool:
         lasts = DOUBTED_S if self._doubted or not self._turns else LOOKED_UP_S
         return time.monotonic() - self._looked_up > lasts
+
+    def _look(self) -> None:
+        try:
+            self._learn()
+        finally:
+            with self._lock:
+                self._looking, self._looked_up = None, time.monotonic()
 
     def _learn(self) -> None:
         found: dict[tuple[Any, ...], Server] = {}

@@ -253,6 +253,38 @@ def test_a_name_is_looked_up_again_and_what_is_known_outlives_a_failure(monkeypa
             assert {ask(channel, WHO) for _ in range(6)} == names
 
 
+def test_a_look_up_that_takes_long_keeps_nobody_who_knows_an_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gateway.servers.LOOKED_UP_S", 0.1)
+    monkeypatch.setattr("gateway.servers.REACHED_S", 1.0)
+    answers_now, really = threading.Event(), socket.getaddrinfo
+    port = free_port()
+
+    def look_up(_host: str, _port: str, **more: Any) -> Any:
+        answers_now.wait()
+        return really("127.0.0.1", port, **more)
+
+    def seconds(asked: Channel) -> float:
+        began = time.monotonic()
+        assert ask(asked, WHO) == b"a"
+        return time.monotonic() - began
+
+    monkeypatch.setattr("gateway.servers.socket.getaddrinfo", look_up)
+    with GrpcServer(answers("a"), port), channel_to("models:8500") as channel:
+        for _ in range(2):
+            began = time.monotonic()
+            with pytest.raises(CallError, match="look-up of the name takes too long") as refused:
+                channel.call(WHO, [b""], 0.3)
+            assert refused.value.canonical is StatusCode.DEADLINE_EXCEEDED
+            assert 0.3 <= time.monotonic() - began < 5
+        answers_now.set()
+        seconds(channel)
+        answers_now.clear()
+        time.sleep(0.2)  # until what is known is too old
+        took = sorted(seconds(channel) for _ in range(20))
+        assert took[-2] < 0.5  # who has it looked up waits a moment, nobody else
+        answers_now.set()
+
+
 class Clients:
     """Many who ask without a pause; who answered them, and what did not go well."""
 
@@ -463,7 +495,7 @@ def test_who_reads_nothing_of_a_large_message_is_given_up_in_time() -> None:
 def test_who_cannot_be_reached_hardly_delays_the_call_where_there_is_another(
     server: GrpcServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gateway.servers.REACHED_S", 0.2)
+    monkeypatch.setattr("gateway.servers.REACHED_S", 1.0)
     monkeypatch.setattr(channels, "REACHED_S", 0.2)
     with Stranger() as stranger, channel_to(stranger.address, server) as channel:
         began = time.monotonic()

@@ -173,6 +173,21 @@ def test_one_private_address_among_several_is_enough_to_refuse(monkeypatch: pyte
         Fetcher(1, 1).fetch("http://both.example/")
 
 
+def test_a_name_that_takes_for_ever_to_look_up_is_given_up_by_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+
+    def never(*_: object) -> list[str]:
+        over.wait(60)
+        return []
+
+    monkeypatch.setattr(fetching, "_addresses", never)
+    began = time.monotonic()
+    with pytest.raises(FetchError, match="did not give the image within"):
+        Fetcher(0.2, 1).fetch("http://slow.example/")
+    assert time.monotonic() - began < 10
+    over.set()
+
+
 def test_more_bytes_than_are_taken_end_it_whatever_was_announced() -> None:
     for head in (b"Content-Length: 1\r\n", b"", b"Content-Length: 99999\r\n"):
         body = b"HTTP/1.1 200 OK\r\n" + head + b"\r\n" + b"x" * 5000
